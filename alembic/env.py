@@ -1,0 +1,41 @@
+"""Migrations, run as the owner of the tables."""
+
+import asyncio
+
+import asyncpg
+from alembic import context
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app.core.config import load_settings
+from app.db.session import asyncpg_url
+from app.models import Base
+
+URL = context.config.attributes.get("url") or load_settings().migration_url
+
+
+def run(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        compare_type=True,
+        compare_server_default=True,
+        transaction_per_migration=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def main() -> None:
+    async def open_connection(*_: object, **__: object) -> "asyncpg.Connection[asyncpg.Record]":
+        return await asyncpg.connect(asyncpg_url(URL), timeout=10, statement_cache_size=0)
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=open_connection, poolclass=NullPool)
+    async with engine.connect() as connection:
+        await connection.run_sync(run)
+        await connection.commit()
+    await engine.dispose()
+
+
+asyncio.run(main())

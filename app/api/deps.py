@@ -1,0 +1,50 @@
+"""What routers ask for: a session, a principal."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import OAuth2PasswordBearer, SecurityScopes
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.auth import service
+from app.auth.principal import SCOPES, Principal
+from app.core.config import Settings
+from app.core.errors import Forbidden, Unauthorized
+from app.db.session import act_for, new_session
+
+oauth2 = OAuth2PasswordBearer(tokenUrl="/v1/auth/token", refreshUrl="/v1/auth/refresh", scopes=SCOPES, auto_error=False)
+
+
+async def get_session() -> AsyncIterator[AsyncSession]:
+    """One transaction for the request, committed before the answer is sent."""
+    async with new_session() as session:  # its transaction begins with the first statement, after `act_for`
+        yield session
+        await session.commit()
+
+
+SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
+
+
+async def get_principal(
+    security: SecurityScopes, session: SessionDep, token: Annotated[str | None, Depends(oauth2)]
+) -> Principal:
+    """The signed-in principal, whose rows alone the session sees from here on."""
+    if token is None:
+        raise Unauthorized
+    principal = service.principal_of(token)
+    act_for(session, principal.actor)
+    await service.require_live_session(session, principal)
+    missing = sorted(set(security.scopes) - principal.scopes)
+    if missing:
+        raise Forbidden(f"The token lacks the scope {missing[0]}")
+    return principal
+
+
+def get_settings(request: Request) -> Settings:
+    """The settings that the application was made with."""
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+SettingsDep = Annotated[Settings, Depends(get_settings)]

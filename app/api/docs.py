@@ -1,0 +1,80 @@
+"""`/docs` and `/redoc` without any other host: the pages' files come from the installed package fastapi-offline."""
+
+from functools import cache
+from importlib.resources import files
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from app.core.errors import NotFound
+
+FILES = {
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui.css": "text/css",
+    "redoc.standalone.js": "text/javascript",
+    "favicon.png": "image/png",
+}
+REDOC_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; worker-src 'self' blob:; font-src 'self' data:; frame-ancestors 'none'; base-uri 'none'"
+)
+SWAGGER_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>LifeVault API</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="docs/files/favicon.png"><link rel="stylesheet" href="docs/files/swagger-ui.css"></head>
+<body><div id="swagger-ui"></div><script src="docs/files/swagger-ui-bundle.js"></script>
+<script src="docs/files/start.js"></script></body></html>"""
+SWAGGER_START = """SwaggerUIBundle({
+  url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, persistAuthorization: false, filter: true,
+  displayRequestDuration: true, tryItOutEnabled: true, validatorUrl: null,
+  presets: [SwaggerUIBundle.presets.apis, SwaggerUIBundle.SwaggerUIStandalonePreset], layout: "BaseLayout"
+});"""
+REDOC_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>LifeVault API reference</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="docs/files/favicon.png"></head>
+<body><redoc spec-url="openapi.json" disable-google-font="true"></redoc>
+<script src="docs/files/redoc.standalone.js"></script></body></html>"""
+
+router = APIRouter(include_in_schema=False)
+
+
+class FileNotFoundHere(NotFound):
+    """Not one of the files of the documentation pages."""
+
+
+@router.get("/docs")
+async def swagger() -> Response:
+    """Show the API to try it out."""
+    return _page(SWAGGER_PAGE)
+
+
+@router.get("/redoc")
+async def redoc() -> Response:
+    """Show the API to read it."""
+    return _page(REDOC_PAGE)
+
+
+@router.get("/docs/files/{name}")
+async def file(name: str) -> Response:
+    """Serve one of the pages' files."""
+    if name == "start.js":
+        return _file(SWAGGER_START.encode(), "text/javascript")
+    if name not in FILES:
+        raise FileNotFoundHere
+    return _file(_content(name), FILES[name])
+
+
+@cache
+def _content(name: str) -> bytes:
+    content = files("fastapi_offline").joinpath("static", name).read_bytes()
+    return content.replace(REDOC_LOGO, b"docs/files/favicon.png")
+
+
+def _page(html: str) -> Response:
+    return Response(html, media_type="text/html", headers={"Content-Security-Policy": POLICY})
+
+
+def _file(content: bytes, media_type: str) -> Response:
+    return Response(content, media_type=media_type, headers={"Cache-Control": "public, max-age=86400"})

@@ -1,0 +1,103 @@
+"""Whether the process lives, whether its parts answer, and what it measured."""
+
+import asyncio
+import hmac
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from sqlalchemy import text
+from starlette.responses import Response
+
+from app.api.deps import SettingsDep
+from app.api.problems import problems
+from app.core.errors import NotFound
+from app.core.schemas import ResponseModel
+from app.db.runtime import current
+
+PROBE_SECONDS = 3.0
+
+router = APIRouter(tags=["health"])
+
+
+class MetricsHidden(NotFound):
+    """Metrics are shown to this machine, or for the metrics token."""
+
+    title = "Not found"
+
+
+class Live(ResponseModel):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class Ready(ResponseModel):
+    """Whether each part answers. `degraded`: requests are served, background work waits."""
+
+    status: Literal["ok", "degraded", "down"]
+    parts: dict[str, Literal["ok", "down", "not configured"]]
+
+
+@router.get("/health/live")
+async def live() -> Live:
+    """Tell that the process lives."""
+    return Live(status="ok")
+
+
+@router.get(
+    "/health/ready", responses={503: {"model": Ready, "description": "A part that every request needs is down."}}
+)
+async def ready(response: Response) -> Ready:
+    """Tell which parts answer; 503 when requests can't be served."""
+    names = ("database", "blobs", "queue")
+    states = await asyncio.gather(_probe(_database), _probe(current().blobs.check), _queue())
+    parts = dict(zip(names, states, strict=True))
+    if "down" in (parts["database"], parts["blobs"]):
+        response.status_code = 503
+        response.headers["Retry-After"] = "2"
+        return Ready(status="down", parts=parts)
+    return Ready(status="ok" if parts["queue"] == "ok" else "degraded", parts=parts)
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problems(MetricsHidden)},
+)
+async def metrics(request: Request, settings: SettingsDep) -> Response:
+    """Show measurements in the Prometheus text format, to this machine or for the metrics token."""
+    if not _may_see_metrics(request, settings.metrics_token.get_secret_value()):
+        raise MetricsHidden
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _may_see_metrics(request: Request, token: str) -> bool:
+    given = request.headers.get("authorization", "").removeprefix("Bearer ")
+    if token:
+        return hmac.compare_digest(given.encode(), token.encode())
+    host = request.client.host if request.client else ""
+    try:
+        return ip_address(host).is_loopback and "x-forwarded-for" not in request.headers
+    except ValueError:
+        return False
+
+
+async def _probe(check: Callable[[], Awaitable[object]]) -> Literal["ok", "down"]:
+    try:
+        await asyncio.wait_for(check(), PROBE_SECONDS)
+    except Exception:  # whatever the reason, the part is down
+        return "down"
+    return "ok"
+
+
+async def _database() -> None:
+    async with current().engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+
+
+async def _queue() -> Literal["ok", "down", "not configured"]:
+    redis = current().redis
+    return await _probe(redis.ping) if redis else "not configured"

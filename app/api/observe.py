@@ -1,0 +1,103 @@
+"""The outermost layer: request id, security headers, one log line and one observation for each request."""
+
+import re
+import time
+from typing import Any
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import render_unexpected
+from app.core.clock import new_id
+
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+API_POLICY = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+SECURITY_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-site"),
+]
+STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
+
+log = structlog.get_logger()
+duration = Histogram(
+    "lifevault_http_request_duration_seconds",
+    "Time until the last byte of the answer.",
+    ["method", "route"],
+    buckets=SECONDS,
+)
+answers = Counter("lifevault_http_requests_total", "Answers by route and status.", ["method", "route", "status"])
+in_flight = Gauge("lifevault_http_requests_in_flight", "Requests that are being answered.")
+
+
+class Observe:
+    """ASGI middleware, see the module's title; it logs ids, route, status and time, nothing that was sent."""
+
+    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+        self.app = app
+        self._headers = SECURITY_HEADERS + [STRICT_TRANSPORT] * https
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = time.perf_counter()
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = self._complete(list(message.get("headers", [])), request_id)
+            await send(message)
+
+        in_flight.inc()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self.app(scope, receive, send_with_headers)
+        except Exception as error:
+            response = render_unexpected(Request(scope), error)
+            if status:  # too late for another answer: the connection is cut, so that nobody takes it for whole
+                raise
+            await response(scope, receive, send_with_headers)
+        finally:
+            in_flight.dec()
+            _record(scope, status, time.perf_counter() - started)
+            structlog.contextvars.unbind_contextvars("request_id")
+
+    def _complete(self, headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+        present = {name.lower() for name, _ in headers}
+        headers.append((b"x-request-id", request_id.encode()))
+        headers += self._headers
+        if b"cache-control" not in present:
+            headers.append((b"cache-control", b"no-store"))
+        if b"content-security-policy" not in present:
+            headers.append((b"content-security-policy", API_POLICY))
+        return headers
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
+            return str(value, "ascii")
+    return str(new_id())
+
+
+def route_of(scope: Scope) -> str:
+    """The template of the route, such as /v1/vault/items/{item_id}; `unmatched` if there is none."""
+    context: Any = scope.get("fastapi", {}).get("effective_route_context")
+    path = getattr(context, "path", None) or getattr(scope.get("route"), "path", None)
+    return path or "unmatched"
+
+
+def _record(scope: Scope, status: int, seconds: float) -> None:
+    route, method = route_of(scope), scope["method"] if scope["method"].isalpha() else "?"
+    duration.labels(method, route).observe(seconds)
+    answers.labels(method, route, status).inc()
+    log.info("request", method=method, route=route, status=status, milliseconds=round(seconds * 1000, 2))

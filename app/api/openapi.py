@@ -1,0 +1,80 @@
+"""The OpenAPI document: stable operation ids, and the errors that every operation shares."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from app.api.problems import COMMON, SIGNED_IN, Problem, problems
+from app.core.errors import AppError, Forbidden
+
+TAGS = [
+    {"name": "auth", "description": "Accounts, sign-in and sessions."},
+    {"name": "vault", "description": "Vaults, members, records and documents."},
+    {"name": "rag", "description": "Search in your documents, and questions answered with exact citations."},
+    {"name": "jobs", "description": "Progress of background work."},
+    {"name": "health", "description": "Whether the service is well."},
+]
+DESCRIPTION = """Encrypted vaults for the papers of a family's life.
+
+Register, *Authorize* with your e-mail address and password, create a vault, upload a document, follow its job, and ask.
+Every error is a problem (RFC 9457): `type` and `code` are stable, nothing that you sent is repeated.
+"""
+MULTIPART_BINARY = {"type": "string", "contentMediaType": "application/octet-stream"}
+
+
+def operation_id(route: APIRoute) -> str:
+    """`tag_function`, such as `vault_create_item`."""
+    return f"{route.tags[0]}_{route.name}" if route.tags else route.name
+
+
+def describe(app: FastAPI) -> None:
+    """Make `app.openapi()` return the whole document; it is made once."""
+
+    def openapi() -> dict[str, Any]:
+        if not app.openapi_schema:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes, tags=TAGS, summary=app.summary
+    )
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas.update(schema.pop("$defs", {}))
+    schemas["Problem"] = schema
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    for path in document["paths"].values():
+        for operation in path.values():
+            _complete(operation)
+    return document
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    shared: list[type[AppError]] = [*COMMON]
+    if operation.get("security"):
+        shared += [*SIGNED_IN, Forbidden]
+    for status, response in problems(*shared).items():
+        known = operation["responses"].get(str(status))
+        documented = {key: value for key, value in response.items() if key != "model"}
+        if known is None or "HTTPValidationError" in str(known):
+            operation["responses"][str(status)] = documented
+        else:
+            _merge(known, documented)
+    for response in operation["responses"].values():
+        content = response.get("content", {})
+        if "application/problem+json" in content and "Problem" in str(content.get("application/json", "")):
+            del content["application/json"]
+
+
+def _merge(known: dict[str, Any], shared: dict[str, Any]) -> None:
+    """Add the shared errors of a status to those that the route documents itself."""
+    for media_type, content in shared["content"].items():
+        own = known.setdefault("content", {}).setdefault(media_type, content)
+        own["examples"] = {**content["examples"], **own.get("examples", {})}

@@ -1,0 +1,195 @@
+"""RFC 9457 problems: how errors are shown, and how routes document them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg
+import orjson
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.core.errors import AppError, BadRequest, TooManyRequests, Unauthorized, Unavailable, Unprocessable
+from app.core.logging import where
+from app.core.schemas import ResponseModel
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = "2"
+ECHO_SAFE = frozenset({"loc", "msg", "type"})
+
+log = structlog.get_logger()
+
+
+class FieldProblem(ResponseModel):
+    """One reason why a request is not valid; the value itself is never repeated."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class Problem(ResponseModel):
+    """An error (RFC 9457). `type` is stable and meant for programs, `title` and `detail` for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+    code: str
+    request_id: str | None = None
+    errors: list[FieldProblem] | None = None
+
+
+def problems(*errors: type[AppError]) -> dict[int | str, dict[str, Any]]:
+    """The `responses=` of a route that may raise these errors; those of every route are added by `app.api.openapi`."""
+    by_status: dict[int, list[type[AppError]]] = {}
+    for error in errors:
+        by_status.setdefault(error.status, []).append(error)
+    return {status: _documented(kinds) for status, kinds in by_status.items()}
+
+
+COMMON = (BadRequest, Unprocessable, TooManyRequests, Unavailable)
+SIGNED_IN = (Unauthorized,)
+
+
+def _documented(kinds: list[type[AppError]]) -> dict[str, Any]:
+    examples = {
+        kind.code(): {
+            "summary": kind.title,
+            "value": {
+                "type": f"/problems/{kind.code()}",
+                "title": kind.title,
+                "status": kind.status,
+                "detail": None,
+                "code": kind.code(),
+                "request_id": "01a1fbe8-3eef-7d27-809c-9cfaba724faa",
+                "errors": None,
+            },
+        }
+        for kind in kinds
+    }
+    return {
+        "model": Problem,
+        "description": " · ".join(kind.title for kind in kinds),
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}},
+    }
+
+
+def render(
+    request: Request,
+    *,
+    status: int,
+    code: str,
+    title: str,
+    detail: str | None = None,
+    errors: list[dict[str, Any]] | None = None,
+    headers: Mapping[str, str] | None = None,
+    extra: Mapping[str, object] | None = None,
+) -> Response:
+    """A problem as a response."""
+    body = {
+        **(extra or {}),
+        "type": f"/problems/{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": request.scope.get("state", {}).get("request_id"),
+        "errors": errors,
+    }
+    return Response(orjson.dumps(body), status, dict(headers or {}), MEDIA_TYPE)
+
+
+def render_error(request: Request, error: AppError) -> Response:
+    """An error of ours as a response."""
+    headers = dict(error.headers)
+    if isinstance(error, Unauthorized):
+        headers.setdefault("WWW-Authenticate", "Bearer")
+    return render(
+        request,
+        status=error.status,
+        code=error.code(),
+        title=error.title,
+        detail=error.detail,
+        headers=headers,
+        extra=error.extra,
+    )
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Show every error as a problem; nothing that a client sent is repeated."""
+
+    async def on_app_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, AppError)  # noqa: S101
+        return render_error(request, error)
+
+    async def on_invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101
+        return _render_invalid(request, error)
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101
+        return _render_http(request, error)
+
+    async def on_database(request: Request, error: Exception) -> Response:
+        if isinstance(error, DBAPIError) and not is_outage(error):
+            return render_unexpected(request, error)
+        log.warning("database unavailable", error=type(error).__name__)
+        return render_error(request, Unavailable(headers={"Retry-After": RETRY_AFTER_SECONDS}))
+
+    app.add_exception_handler(AppError, on_app_error)
+    app.add_exception_handler(RequestValidationError, on_invalid)
+    app.add_exception_handler(HTTPException, on_http)
+    for outage in (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError):
+        app.add_exception_handler(outage, on_database)
+
+
+def render_unexpected(request: Request, error: Exception) -> Response:
+    """A fault of ours: logged by its class and place, without its message, which may hold values."""
+    log.error("unexpected error", error=type(error).__name__, where=where(error))
+    return render(request, status=500, code="internal-error", title=AppError.title)
+
+
+def is_outage(error: DBAPIError) -> bool:
+    """Whether the database could not be reached, as against refusing a statement."""
+    cause = error.orig.__cause__ if error.orig else None
+    return error.connection_invalidated or isinstance(
+        cause,
+        OSError
+        | TimeoutError
+        | asyncpg.PostgresConnectionError
+        | asyncpg.InterfaceError
+        | asyncpg.CannotConnectNowError
+        | asyncpg.AdminShutdownError
+        | asyncpg.QueryCanceledError
+        | asyncpg.TooManyConnectionsError,
+    )
+
+
+def _render_invalid(request: Request, error: RequestValidationError) -> Response:
+    problems = error.errors()
+    if any(item["type"] == "json_invalid" for item in problems):
+        return render(request, status=400, code="invalid-json", title="The body is not valid JSON")
+    errors = [{"loc": _ascii(item["loc"]), "msg": _safe(item), "type": item["type"]} for item in problems]
+    return render(request, status=422, code="unprocessable", title=Unprocessable.title, errors=errors)
+
+
+def _ascii(loc: tuple[str | int, ...]) -> list[str | int]:
+    """Where the problem is; names of unknown fields come from the client, so they are cut and made plain."""
+    return [part if isinstance(part, int) else part.encode("ascii", "replace").decode()[:64] for part in loc]
+
+
+def _safe(item: Mapping[str, Any]) -> str:
+    return str(item["msg"]).encode("ascii", "replace").decode()[:200]
+
+
+def _render_http(request: Request, error: HTTPException) -> Response:
+    if isinstance(error.__cause__, AppError):  # raised while the body was read
+        return render_error(request, error.__cause__)
+    titles = {404: ("not-found", "Not found"), 405: ("method-not-allowed", "This method is not offered here")}
+    code, title = titles.get(error.status_code, ("bad-request", "The request can't be understood"))
+    return render(request, status=error.status_code, code=code, title=title, headers=error.headers)

@@ -1,0 +1,74 @@
+"""The pages that links in e-mails lead to. A GET changes nothing, as mail scanners follow links; the button posts."""
+
+from html import escape
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Query
+from pydantic import Field
+from starlette.responses import Response
+
+from app.auth import service
+from app.auth.errors import InvalidLink, WeakPassword
+from app.auth.schemas import Password, ResetRequest, Token
+from app.core.schemas import RequestModel
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
+<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:30rem;margin:4rem auto;padding:0 1rem;color:#1d2530}}
+button,input{{font:inherit;padding:.6rem 1rem;border-radius:6px;border:1px solid #8894a4}}input{{width:100%;
+box-sizing:border-box;margin:.3rem 0 1rem}}button{{background:#14532d;border:0;color:#fff}}</style></head>
+<body><h1>{title}</h1>{content}</body></html>"""
+FORM = '<form method="post"><input type="hidden" name="token" value="{token}">{fields}<button>{action}</button></form>'
+NEW_PASSWORD = """<label>New password
+<input type="password" name="password" autocomplete="new-password" required autofocus></label>"""
+
+Kind = Literal["verify", "reset"]
+TITLES: dict[Kind, str] = {"verify": "Confirm your e-mail address", "reset": "Set a new password"}
+
+router = APIRouter(prefix="/links", include_in_schema=False)
+
+
+class LinkForm(RequestModel):
+    """What the buttons send; a password belongs to a reset only."""
+
+    token: Token
+    password: Password = Field(default="")
+
+
+@router.get("/{kind}")
+async def show(kind: Kind, token: Annotated[Token, Query()]) -> Response:
+    """Show the button that uses a link."""
+    return _form(kind, token)
+
+
+@router.post("/verify")
+async def verify(form: Annotated[LinkForm, Form()]) -> Response:
+    """Confirm an address."""
+    try:
+        await service.verify_email(form.token)
+    except InvalidLink as error:
+        return _page(error.title, "<p>Ask for a new one where you sign in.</p>", error.status)
+    return _page("Thank you", "<p>Your e-mail address is confirmed. You can sign in now.</p>")
+
+
+@router.post("/reset")
+async def reset(form: Annotated[LinkForm, Form()]) -> Response:
+    """Set a new password."""
+    try:
+        await service.reset_password(ResetRequest(token=form.token, password=form.password))
+    except WeakPassword as error:
+        return _form("reset", form.token, error.detail or error.title, error.status)
+    except InvalidLink as error:
+        return _page(error.title, "<p>Ask for a new one where you sign in.</p>", error.status)
+    return _page("Your new password is set", "<p>All devices were signed out. You can sign in now.</p>")
+
+
+def _form(kind: Kind, token: str, problem: str = "", status: int = 200) -> Response:
+    fields = f"<p>{escape(problem)}</p>{NEW_PASSWORD}" if kind == "reset" else ""
+    return _page(TITLES[kind], FORM.format(token=escape(token), fields=fields, action=TITLES[kind]), status)
+
+
+def _page(title: str, content: str, status: int = 200) -> Response:
+    html = PAGE.format(title=escape(title), content=content)
+    return Response(html, status, {"Content-Security-Policy": POLICY}, "text/html")

@@ -1,0 +1,154 @@
+"""Accounts, sign-in and sessions."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Form, Request, Security
+
+from app.api.deps import SessionDep, SettingsDep, get_principal
+from app.api.limits import client_address
+from app.api.pages import Cursor, Limit, cursor_of, parse_cursor
+from app.api.problems import problems
+from app.auth import service
+from app.auth.devices import Device, device
+from app.auth.errors import (
+    EmailNotVerified,
+    InvalidCredentials,
+    InvalidLink,
+    InvalidRefreshToken,
+    SessionNotFound,
+    TooManyAttempts,
+    UnknownScope,
+    WeakPassword,
+    WrongPassword,
+)
+from app.auth.pages import router as pages_router
+from app.auth.principal import Principal
+from app.auth.schemas import (
+    EmailRequest,
+    MeRead,
+    MeUpdate,
+    PasswordChange,
+    RefreshRequest,
+    Registered,
+    RegisterRequest,
+    ResetRequest,
+    SessionPage,
+    SignInRequest,
+    TokenForm,
+    TokenPair,
+    VerifyRequest,
+)
+
+router = APIRouter(prefix="/auth", tags=["auth"])
+router.include_router(pages_router)
+SignedIn = Annotated[Principal, Security(get_principal)]
+Self = Annotated[Principal, Security(get_principal, scopes=["profile"])]
+SIGN_IN_PROBLEMS = problems(InvalidCredentials, EmailNotVerified, TooManyAttempts, UnknownScope)
+
+
+def get_device(request: Request, settings: SettingsDep) -> Device:
+    """Where the request comes from."""
+    address = client_address(request.scope, settings.trusted_proxies)
+    return device(request.headers.get("user-agent", ""), address)
+
+
+DeviceDep = Annotated[Device, Depends(get_device)]
+
+
+@router.post("/register", status_code=201, responses=problems(WeakPassword, TooManyAttempts))
+async def register(data: RegisterRequest, device: DeviceDep) -> Registered:
+    """Create an account; a link to confirm the address is sent by e-mail.
+
+    The answer is the same for an address that has an account already; its owner gets an e-mail that says so.
+    """
+    return await service.register(data, device)
+
+
+@router.post("/verify-email", status_code=204, responses=problems(InvalidLink))
+async def verify_email(data: VerifyRequest) -> None:
+    """Confirm your e-mail address by the token that was sent to it."""
+    await service.verify_email(data.token)
+
+
+@router.post("/verify-email/resend", status_code=202, responses=problems(TooManyAttempts))
+async def resend_verification(data: EmailRequest, device: DeviceDep) -> None:
+    """Have the link to confirm your address sent again. The answer does not tell whether there is an account."""
+    await service.request_verification(data.email, device)
+
+
+@router.post("/token", responses=SIGN_IN_PROBLEMS)
+async def create_token(form: Annotated[TokenForm, Form()], device: DeviceDep) -> TokenPair:
+    """Sign in with the password form of OAuth 2; `username` is your e-mail address."""
+    return await service.sign_in(form.username, form.password, form.scope, device)
+
+
+@router.post("/login", responses=SIGN_IN_PROBLEMS)
+async def login(data: SignInRequest, device: DeviceDep) -> TokenPair:
+    """Sign in with JSON."""
+    return await service.sign_in(data.email, data.password, data.scope, device)
+
+
+@router.post("/refresh", responses=problems(InvalidRefreshToken))
+async def refresh(data: RefreshRequest) -> TokenPair:
+    """Exchange a refresh token for a new pair.
+
+    A refresh token works once. If the answer got lost, repeat the request within 30 seconds. Used later, or after its
+    successor was used, it must have been copied: the whole session ends, on every side.
+    """
+    return await service.refresh(data.refresh_token)
+
+
+@router.post("/logout", status_code=204)
+async def logout(principal: SignedIn, session: SessionDep) -> None:
+    """End this session at once: its access token and its refresh token work no more."""
+    await service.end_this(session, principal)
+
+
+@router.post("/logout-everywhere", status_code=204)
+async def logout_everywhere(principal: Self, session: SessionDep) -> None:
+    """End all your sessions at once, this one too."""
+    await service.end(session, principal.user_id)
+
+
+@router.get("/sessions")
+async def list_sessions(principal: Self, session: SessionDep, limit: Limit = 20, cursor: Cursor = None) -> SessionPage:
+    """See where you are signed in, newest first."""
+    items, last = await service.list_sessions(session, principal, parse_cursor(cursor), limit)
+    return SessionPage(items=items, next_cursor=cursor_of(last) if last else None)
+
+
+@router.delete("/sessions/{session_id}", status_code=204, responses=problems(SessionNotFound))
+async def end_session(session_id: UUID, principal: Self, session: SessionDep) -> None:
+    """Sign a device out at once."""
+    await service.end_session(session, principal, session_id)
+
+
+@router.get("/me")
+async def read_me(principal: Self, session: SessionDep) -> MeRead:
+    """See your account."""
+    return await service.read_me(session, principal)
+
+
+@router.patch("/me")
+async def update_me(data: MeUpdate, principal: Self, session: SessionDep) -> MeRead:
+    """Change your name."""
+    return await service.update_me(session, principal, data)
+
+
+@router.post("/password", status_code=204, responses=problems(WrongPassword, WeakPassword, TooManyAttempts))
+async def change_password(data: PasswordChange, principal: Self, session: SessionDep, device: DeviceDep) -> None:
+    """Change your password; all your other sessions end."""
+    await service.change_password(session, principal, data, device)
+
+
+@router.post("/forgot-password", status_code=202, responses=problems(TooManyAttempts))
+async def forgot_password(data: EmailRequest, device: DeviceDep) -> None:
+    """Have a link for a new password sent to you. The answer does not tell whether there is an account."""
+    await service.request_reset(data.email, device)
+
+
+@router.post("/reset-password", status_code=204, responses=problems(InvalidLink, WeakPassword))
+async def reset_password(data: ResetRequest) -> None:
+    """Set a new password by the token that was sent to you; all your sessions end."""
+    await service.reset_password(data)

@@ -1,0 +1,30 @@
+"""The command `lifevault`. Each command imports what it needs when it runs, so that `--help` answers at once."""
+
+import typer
+
+from app.cli.config import config_app
+from app.cli.demo import demo
+from app.cli.demo import demo
+from app.cli.migrate import migrate
+from app.cli.status import status, stop
+from app.cli.up import up
+
+app = typer.Typer(
+    name="lifevault",
+    help="Encrypted vaults for the papers of a family's life.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+app.command()(up)
+app.command()(status)
+app.command()(stop)
+app.command()(demo)
+app.command()(migrate)
+app.command()(demo)
+app.add_typer(config_app)
+
+
+def main() -> None:
+    """The console script."""
+    app()

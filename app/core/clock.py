@@ -1,0 +1,26 @@
+"""Time and ids."""
+
+import os
+import threading
+import time
+from datetime import UTC, datetime
+from uuid import UUID
+
+_lock = threading.Lock()
+_last = 0
+
+
+def utc_now() -> datetime:
+    """The present time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def new_id() -> UUID:
+    """A UUIDv7 (RFC 9562 §5.7, 12 bits of sub-millisecond order): ids of one process sort by creation."""
+    global _last
+    with _lock:
+        _last = max(_last + 1, time.time_ns() * 4096 // 1_000_000)
+        stamp = _last
+    milliseconds, fraction = stamp >> 12, stamp & 0xFFF
+    random = int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF
+    return UUID(int=(milliseconds & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | random)

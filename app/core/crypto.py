@@ -1,0 +1,194 @@
+"""Envelope encryption of cells and file chunks, keyed look-ups, random tokens.
+
+Root key → (AES-256-GCM) data key of a vault or user → (HKDF-SHA-256, RFC 5869) key of one row → AES-256-GCM cell.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+KEY_BYTES = 32
+NONCE_BYTES = 12
+TAG_BYTES = 16
+CELL_VERSION = 1
+SCHEMA_VERSION = 1
+CELL_HEADER_BYTES = 1 + 16 + NONCE_BYTES
+
+
+class SealBroken(Exception):
+    """Ciphertext that was altered, cut, or moved from the place it was made for."""
+
+
+class RootKeyMissing(Exception):
+    """No root key of the version that wrapped this data key is configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """A data key of one owner; `secret` is the HKDF pseudo-random key made from its 32 bytes."""
+
+    id: UUID
+    owner_id: UUID
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return f"DataKey({self.id})"
+
+
+def length_prefixed(*parts: bytes) -> bytes:
+    """Join parts so that no two different lists give the same bytes."""
+    return b"".join(len(part).to_bytes(4) + part for part in parts)
+
+
+def _hkdf_extract(key: bytes) -> bytes:
+    return hmac.digest(bytes(hashlib.sha256().digest_size), key, "sha256")
+
+
+def _hkdf_expand(secret: bytes, info: bytes) -> bytes:
+    return hmac.digest(secret, info + b"\x01", "sha256")  # one block gives the 32 bytes of an AES-256 key
+
+
+def _row_cipher(key: DataKey, table: str, row_id: UUID) -> AESGCM:
+    info = length_prefixed(b"lifevault row", table.encode(), row_id.bytes, bytes([CELL_VERSION]))
+    return AESGCM(_hkdf_expand(key.secret, info))
+
+
+def _cell_context(key: DataKey, table: str, row_id: UUID, column: str) -> bytes:
+    return length_prefixed(
+        table.encode(), row_id.bytes, column.encode(), key.owner_id.bytes, SCHEMA_VERSION.to_bytes(2)
+    )
+
+
+def seal_cell(key: DataKey, table: str, row_id: UUID, column: str, plaintext: bytes) -> bytes:
+    """`version || key id || nonce || ciphertext || tag`, bound to table, row, column, owner and schema version."""
+    header = bytes([CELL_VERSION]) + key.id.bytes
+    nonce = os.urandom(NONCE_BYTES)
+    context = header + _cell_context(key, table, row_id, column)
+    return header + nonce + _row_cipher(key, table, row_id).encrypt(nonce, plaintext, context)
+
+
+def key_id_of(cell: bytes) -> UUID:
+    """The data key that sealed this cell. Raises `SealBroken`."""
+    if len(cell) < CELL_HEADER_BYTES + TAG_BYTES or cell[0] != CELL_VERSION:
+        raise SealBroken
+    return UUID(bytes=bytes(cell[1:17]))
+
+
+def open_cell(key: DataKey, table: str, row_id: UUID, column: str, cell: bytes) -> bytes:
+    """The plaintext of a cell that stands at exactly this place. Raises `SealBroken`."""
+    if key_id_of(cell) != key.id:
+        raise SealBroken
+    context = bytes(cell[:17]) + _cell_context(key, table, row_id, column)
+    try:
+        return _row_cipher(key, table, row_id).decrypt(
+            bytes(cell[17:CELL_HEADER_BYTES]), bytes(cell[CELL_HEADER_BYTES:]), context
+        )
+    except InvalidTag:
+        raise SealBroken from None
+
+
+class RootKeys:
+    """The root keys by version; the highest one wraps."""
+
+    def __init__(self, keys: Mapping[int, bytes]) -> None:
+        self._keys = dict(keys)
+
+    @property
+    def current(self) -> int:
+        """The version that wraps new data keys. Raises `RootKeyMissing`."""
+        if not self._keys:
+            raise RootKeyMissing
+        return max(self._keys)
+
+    def wrap(self, secret: bytes, purpose: str, owner_id: UUID, version: int) -> bytes:
+        """`nonce || ciphertext || tag` of a data key, bound to its purpose, owner and version."""
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self._cipher(self.current).encrypt(nonce, secret, _wrap_context(purpose, owner_id, version))
+
+    def unwrap(self, wrapped: bytes, root_version: int, purpose: str, owner_id: UUID, version: int) -> bytes:
+        """The 32 bytes of a data key. Raises `RootKeyMissing`, `SealBroken`."""
+        try:
+            return self._cipher(root_version).decrypt(
+                wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], _wrap_context(purpose, owner_id, version)
+            )
+        except InvalidTag:
+            raise SealBroken from None
+
+    def _cipher(self, version: int) -> AESGCM:
+        if version not in self._keys:
+            raise RootKeyMissing
+        return AESGCM(self._keys[version])
+
+
+def _wrap_context(purpose: str, owner_id: UUID, version: int) -> bytes:
+    return length_prefixed(b"lifevault data key", purpose.encode(), owner_id.bytes, version.to_bytes(4))
+
+
+def data_key(key_id: UUID, owner_id: UUID, secret: bytes) -> DataKey:
+    """A usable data key from its 32 random bytes."""
+    return DataKey(key_id, owner_id, _hkdf_extract(secret))
+
+
+def new_secret() -> bytes:
+    """32 random bytes."""
+    return os.urandom(KEY_BYTES)
+
+
+def new_token() -> str:
+    """A random URL-safe token of 256 bits, for links and refresh tokens."""
+    return secrets.token_urlsafe(32)
+
+
+def token_digest(token: str) -> bytes:
+    """What is stored of a random token: SHA-256, enough because the token has 256 bits of its own."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+@lru_cache(maxsize=64)
+def _column_key(lookup_key: bytes, column: str) -> bytes:
+    return _hkdf_expand(_hkdf_extract(lookup_key), length_prefixed(b"lifevault lookup", column.encode()))
+
+
+def lookup_digest(lookup_key: bytes, column: str, value: str) -> bytes:
+    """HMAC-SHA-256 of a value under the column's own key, for equality look-ups."""
+    return hmac.digest(_column_key(lookup_key, column), value.encode(), "sha256")
+
+
+def owner_digest(key: DataKey, column: str, value: bytes) -> bytes:
+    """HMAC-SHA-256 of a value under a key of this owner and column: equal only within one vault."""
+    column_key = _hkdf_expand(key.secret, length_prefixed(b"lifevault digest", column.encode()))
+    return hmac.digest(column_key, value, "sha256")
+
+
+def chunk_cipher(file_key: bytes) -> AESGCM:
+    """The cipher of one file; its key is random and used for one version of one file only."""
+    return AESGCM(file_key)
+
+
+def seal_chunk(cipher: AESGCM, file_id: UUID, index: int, *, last: bool, plaintext: bytes) -> bytes:
+    """`ciphertext || tag` of one chunk; index and last-flag are in nonce and AAD (STREAM, Hoang et al. 2015)."""
+    return cipher.encrypt(_chunk_nonce(index, last=last), plaintext, _chunk_context(file_id, index, last=last))
+
+
+def open_chunk(cipher: AESGCM, file_id: UUID, index: int, *, last: bool, chunk: bytes) -> bytes:
+    """The plaintext of a chunk at exactly this place in this file. Raises `SealBroken`."""
+    try:
+        return cipher.decrypt(_chunk_nonce(index, last=last), chunk, _chunk_context(file_id, index, last=last))
+    except InvalidTag:
+        raise SealBroken from None
+
+
+def _chunk_nonce(index: int, *, last: bool) -> bytes:
+    return index.to_bytes(NONCE_BYTES - 1) + bytes([last])
+
+
+def _chunk_context(file_id: UUID, index: int, *, last: bool) -> bytes:
+    return length_prefixed(b"lifevault file", file_id.bytes, index.to_bytes(8), bytes([last]))

@@ -1,0 +1,70 @@
+"""What one process holds open: settings, engine, keys, blobs, Redis."""
+
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.core.blobs import BlobStore
+from app.core.config import Settings
+from app.core.crypto import RootKeys
+from app.db.keys import KeyStore
+from app.db.session import connect
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The open parts of this process; made by `open_runtime`."""
+
+    settings: Settings
+    engine: AsyncEngine
+    keys: KeyStore
+    blobs: BlobStore
+    redis: Redis | None
+
+
+_current: list[Runtime] = []
+
+
+def open_runtime(settings: Settings) -> Runtime:
+    """Open everything lazily: nothing connects before it is used."""
+    runtime = Runtime(
+        settings=settings,
+        engine=connect(settings),
+        keys=KeyStore(RootKeys(settings.root_key_ring)),
+        blobs=BlobStore(settings.blob_url),
+        redis=_redis(settings),
+    )
+    _current[:] = [runtime]
+    return runtime
+
+
+def current() -> Runtime:
+    """The runtime of this process. Raises `RuntimeError` before `open_runtime`."""
+    if not _current:
+        raise RuntimeError("open_runtime(settings) comes first")
+    return _current[0]
+
+
+async def close_runtime() -> None:
+    """Close all connections."""
+    if not _current:
+        return
+    runtime = _current.pop()
+    await runtime.engine.dispose()
+    if runtime.redis:
+        await runtime.redis.aclose()
+
+
+def _redis(settings: Settings) -> Redis | None:
+    """A client that gives up at once: redis-py's defaults retry ten times and wait for five seconds."""
+    url = settings.redis_url.get_secret_value()
+    if not url:
+        return None
+    timeout = settings.redis_timeout_seconds
+    client: Redis = Redis.from_url(
+        url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
+    )
+    return client

@@ -1,0 +1,49 @@
+"""Row-level security as SQL, for migrations: policies by the transaction-local setting `app.principal`."""
+
+ROLE = "lifevault_app"
+
+FUNCTIONS = [
+    """CREATE FUNCTION app_principal() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$ SELECT coalesce(current_setting('app.principal', true), '') $$""",
+    """CREATE FUNCTION app_user() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$ SELECT CASE WHEN app_principal() LIKE 'user:%' THEN substr(app_principal(), 6)::uuid END $$""",
+    """CREATE FUNCTION app_vault() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$ SELECT CASE WHEN app_principal() LIKE 'vault:%' THEN substr(app_principal(), 7)::uuid END $$""",
+    """CREATE FUNCTION app_is_system() RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$ SELECT app_principal() = 'system' $$""",
+]
+
+IS_SYSTEM = "(SELECT app_is_system())"
+USER = "(SELECT app_user())"
+VAULT = "(SELECT app_vault())"
+
+
+def in_readable_vault(column: str = "vault_id") -> str:
+    """The row's vault is one of the principal's, in whatever role."""
+    return (
+        f"{IS_SYSTEM} OR {column} = {VAULT} OR {column} IN "
+        f"(SELECT m.vault_id FROM vault_members m WHERE m.user_id = {USER})"
+    )
+
+
+def in_writable_vault(column: str = "vault_id") -> str:
+    """The row's vault is one that the principal may write to."""
+    return (
+        f"{IS_SYSTEM} OR {column} = {VAULT} OR {column} IN "
+        f"(SELECT m.vault_id FROM vault_members m WHERE m.user_id = {USER} AND m.role <> 'viewer')"
+    )
+
+
+def protect(table: str, *, read: str, write: str | None = None) -> list[str]:
+    """Statements that put a table under FORCE ROW LEVEL SECURITY and give the application's role its rights."""
+    write = write or read
+    statements = [
+        f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+        f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {ROLE}",
+        f"CREATE POLICY {table}_read ON {table} FOR SELECT USING ({read})",
+        f"CREATE POLICY {table}_insert ON {table} FOR INSERT WITH CHECK ({write})",
+        f"CREATE POLICY {table}_update ON {table} FOR UPDATE USING ({write}) WITH CHECK ({write})",
+        f"CREATE POLICY {table}_delete ON {table} FOR DELETE USING ({write})",
+    ]
+    return statements

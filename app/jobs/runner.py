@@ -1,0 +1,63 @@
+"""Run one job under its lease."""
+
+import asyncio
+from contextlib import suppress
+from uuid import UUID
+
+import structlog
+
+from app.core.logging import where
+from app.core.tasks import TASKS
+from app.jobs import service
+from app.jobs.errors import JobFailed, LeaseLost
+from app.jobs.service import JobRun
+
+log = structlog.get_logger()
+
+
+async def run_job(job_id: UUID, lease_seconds: int) -> None:
+    """Take the lease and do the work; a failure is retried or recorded, a lost lease ends the try silently."""
+    run = await service.take(job_id, lease_seconds)
+    if run is None:
+        return
+    with structlog.contextvars.bound_contextvars(job_id=str(run.id), kind=run.kind, attempt=run.attempt):
+        work = asyncio.ensure_future(_work(run))
+        pulse = asyncio.ensure_future(_pulse(run, lease_seconds))
+        done, _ = await asyncio.wait({work, pulse}, return_when=asyncio.FIRST_COMPLETED)
+        for each in {work, pulse} - done:
+            each.cancel()
+            with suppress(asyncio.CancelledError):
+                await each
+        for each in done:
+            await each
+
+
+async def _pulse(run: JobRun, lease_seconds: int) -> None:
+    """Keep the lease; returns when it is lost, which ends the work."""
+    while True:
+        await asyncio.sleep(lease_seconds / 3)
+        try:
+            await run.extend(lease_seconds)
+        except LeaseLost:
+            log.warning("lease lost")
+            return
+        except OSError:
+            log.warning("lease not extended")
+
+
+async def _work(run: JobRun) -> None:
+    try:
+        task = TASKS[run.kind]
+        await (task.function(**run.payload) if task.on else task.function(run))
+        if not run.finished:
+            async with run.scope() as session:
+                await run.finish(session)
+        log.info("job succeeded")
+    except LeaseLost:
+        log.warning("job given up to another worker")
+    except JobFailed as error:
+        log.info("job failed", code=error.code)
+        await run.fail(error.code, error.message)
+    except Exception as error:  # whatever it was, the job must not hang: it is tried again, later
+        log.error("job will be retried", error=type(error).__name__, where=where(error))
+        await run.retry(type(error).__name__)

@@ -1,0 +1,77 @@
+"""The application: settings → middleware → problem handlers → routers."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from app import models
+from app.api.docs import router as docs_router
+from app.api.health import router as health_router
+from app.api.limits import Limit
+from app.api.observe import Observe
+from app.api.openapi import describe, operation_id
+from app.api.problems import add_problem_handlers
+from app.auth.router import router as auth_router
+from app.core.config import Settings, load_settings
+from app.core.logging import configure_logging
+from app.db.runtime import close_runtime, open_runtime
+from app.jobs.router import router as jobs_router
+from app.rag.router import router as rag_router
+from app.vault.router import router as vault_router
+
+ROUTERS: tuple[APIRouter, ...] = (auth_router, vault_router, rag_router, jobs_router)
+EXPOSED_HEADERS = ["ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID", "Content-Range"]
+
+__all__ = ["app", "create_app", "models"]
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Open the runtime for as long as the application serves."""
+    configure_logging(debug=app.state.settings.debug)
+    open_runtime(app.state.settings)
+    yield
+    await close_runtime()
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The whole API for these settings."""
+    app = FastAPI(
+        title="LifeVault",
+        summary="Encrypted vaults, cited answers, reminders and legacy release for families.",
+        version=version("lifevault"),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=operation_id,
+    )
+    app.state.settings = settings
+    add_problem_handlers(app)
+    for router in ROUTERS:
+        app.include_router(router, prefix="/v1")
+    app.include_router(health_router)
+    app.include_router(docs_router)
+    describe(app)
+    _add_middleware(app, settings)
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """From the inside out: limits, CORS if any origin is allowed, observation."""
+    app.add_middleware(Limit, settings=settings)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "Range"],
+            expose_headers=EXPOSED_HEADERS,
+            max_age=600,
+        )
+    app.add_middleware(Observe, https=settings.environment == "production")
+
+
+app = create_app(load_settings())

@@ -1,0 +1,11 @@
+"""Every package's tables, in one list, for the application, the worker, migrations and tests."""
+
+from app.auth import models as auth
+from app.db import models as db
+from app.db.base import Base
+from app.jobs import models as jobs
+from app.notifications import models as notifications
+from app.rag import models as rag
+from app.vault import models as vault
+
+__all__ = ["Base", "auth", "db", "jobs", "notifications", "rag", "vault"]

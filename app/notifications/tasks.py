@@ -1,0 +1,73 @@
+"""Sending e-mails, and writing those about accounts."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.auth import service as auth
+from app.core.tasks import task
+from app.db.runtime import current
+from app.db.session import session_scope
+from app.notifications import service
+
+
+@task("notifications.send_mail", on="notifications.mail_queued")
+async def send_mail(mail_id: str) -> None:
+    """Send a mail."""
+    await service.send_mail(UUID(mail_id))
+
+
+@task("notifications.queue_due", every=timedelta(minutes=1))
+async def queue_due() -> int:
+    """Try again what could not be sent; returns how many."""
+    async with session_scope() as session:
+        return await service.queue_due(session)
+
+
+@task("notifications.write_verification", on="auth.verification_requested")
+async def write_verification(user_id: str, link_id: str) -> None:
+    """Ask somebody to confirm their address."""
+    hours = current().settings.email_token_seconds // 3_600
+    async with session_scope() as session:
+        token = await auth.make_link(session, "verify", UUID(user_id), UUID(link_id))
+        if token:
+            await _write(session, user_id, "verify_email", token=token, hours=str(hours))
+
+
+@task("notifications.write_reset", on="auth.reset_requested")
+async def write_reset(user_id: str, link_id: str) -> None:
+    """Send somebody a link for a new password."""
+    minutes = current().settings.reset_token_seconds // 60
+    async with session_scope() as session:
+        token = await auth.make_link(session, "reset", UUID(user_id), UUID(link_id))
+        if token:
+            await _write(session, user_id, "reset_password", token=token, minutes=str(minutes))
+
+
+@task("notifications.write_registration_repeated", on="auth.registration_repeated")
+async def write_registration_repeated(user_id: str, link_id: str) -> None:  # noqa: ARG001 (the event has it, to look like the other)
+    """Tell somebody that their address was registered again."""
+    async with session_scope() as session:
+        await _write(session, user_id, "registration_repeated")
+
+
+@task("notifications.write_password_changed", on="auth.password_changed")
+async def write_password_changed(user_id: str) -> None:
+    """Tell somebody that their password was changed."""
+    async with session_scope() as session:
+        await _write(session, user_id, "password_changed")
+
+
+@task("notifications.write_session_compromised", on="auth.session_compromised")
+async def write_session_compromised(user_id: str) -> None:
+    """Tell somebody that a session was ended for their safety."""
+    async with session_scope() as session:
+        await _write(session, user_id, "session_compromised")
+
+
+async def _write(session: AsyncSession, user_id: str, template: str, **context: str) -> None:
+    person = await auth.find_profile(session, UUID(user_id))
+    if person:
+        context |= {"name": person.name}
+        await service.queue_mail(session, owner_id=UUID(user_id), to=person.email, template=template, **context)

@@ -1,0 +1,21 @@
+"""Errors of reading, searching and answering."""
+
+from app.core.errors import NotFound, Unavailable
+
+
+class PageNotFound(NotFound):
+    """No such page, not read yet, or somebody else's document."""
+
+    title = "There is no such page"
+
+
+class NotReadYet(NotFound):
+    """The document has not been read, or could not be."""
+
+    title = "The document has not been read"
+
+
+class ModelUnavailable(Unavailable):
+    """The language model that was configured does not answer."""
+
+    title = "The language model does not answer"

@@ -1,0 +1,50 @@
+"""What reading leaves behind: pages, vectors on their way, and one sealed index shard for each document."""
+
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base, Body, CreatedAt, Id, KeyId
+
+PAGE, VECTORS = "page", "vectors"
+
+
+class Artifact(Base):
+    """The result of one step of reading, sealed: a page of text, or a batch of vectors until the shard is made."""
+
+    __tablename__ = "rag_artifacts"
+    __table_args__ = (
+        UniqueConstraint("version_id", "stage", "ordinal", "pipeline", name="uq_rag_artifacts_step"),
+        CheckConstraint("stage IN ('page', 'vectors')", name="stage"),
+        Index(None, "vault_id"),
+    )
+
+    id: Mapped[Id]
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("vault_document_versions.id", ondelete="CASCADE"))
+    vault_id: Mapped[UUID]
+    stage: Mapped[str]
+    ordinal: Mapped[int]
+    pipeline: Mapped[str]
+    body: Mapped[Body]
+    key_id: Mapped[KeyId]
+    created_at: Mapped[CreatedAt]
+
+
+class ShardRow(Base):
+    """The published index of a document; `id` is the document version, so that the seal binds it to that."""
+
+    __tablename__ = "rag_shards"
+    __table_args__ = (UniqueConstraint("document_id"), Index(None, "vault_id"))
+
+    id: Mapped[UUID] = mapped_column(ForeignKey("vault_document_versions.id", ondelete="CASCADE"), primary_key=True)
+    document_id: Mapped[UUID] = mapped_column(ForeignKey("vault_documents.id", ondelete="CASCADE"))
+    vault_id: Mapped[UUID]
+    revision: Mapped[UUID]
+    pipeline: Mapped[str]
+    model_id: Mapped[str | None]
+    pages: Mapped[int]
+    chunks: Mapped[int]
+    body: Mapped[Body]
+    key_id: Mapped[KeyId]
+    created_at: Mapped[CreatedAt]

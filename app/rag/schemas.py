@@ -1,0 +1,105 @@
+"""Shapes of searching and answering."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from app.core.schemas import Clean, RequestModel, ResponseModel
+
+Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000), Clean]
+VaultIds = Annotated[list[UUID], Field(min_length=1, max_length=100)]
+
+
+class SearchRequest(RequestModel):
+    """What to look for; without `vault_ids` in all vaults of the caller."""
+
+    query: Question = Field(examples=["car insurance excess"])
+    vault_ids: VaultIds | None = Field(default=None, examples=[None])
+    limit: int = Field(default=10, ge=1, le=50)
+
+
+class HitRead(ResponseModel):
+    """A passage: the characters [start, end) of a page of a document; `text` is exactly what stands there."""
+
+    document_id: UUID
+    version_id: UUID
+    vault_id: UUID
+    title: str
+    page: int = Field(description="Counts from 1.")
+    start: int
+    end: int
+    text: str
+    heading: str
+    score: float
+
+
+class SearchResult(ResponseModel):
+    """Passages, best first."""
+
+    hits: list[HitRead]
+
+
+class AskRequest(RequestModel):
+    """A question about the caller's own documents."""
+
+    question: Question = Field(examples=["What is the excess on our car insurance?"])
+    vault_ids: VaultIds | None = Field(default=None, examples=[None])
+    stream: bool = Field(default=False, description="Answer as server-sent events.")
+
+
+class CitationRead(ResponseModel):
+    """Where a statement stands: `quote` is exactly the characters [start, end) of that page."""
+
+    document_id: UUID
+    version_id: UUID
+    title: str
+    page: int
+    start: int
+    end: int
+    quote: str
+
+
+class NearestRead(ResponseModel):
+    """A document that comes near to the question without answering it."""
+
+    document_id: UUID
+    title: str
+
+
+class Usage(ResponseModel):
+    """What the answer took. Tokens are 0 for the built-in model."""
+
+    model: str
+    passages: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class AnswerRead(ResponseModel):
+    """An answer with its evidence; `found` is false when the documents do not say."""
+
+    found: bool
+    answer: str
+    citations: list[CitationRead]
+    nearest: list[NearestRead]
+    usage: Usage
+
+
+class PageRead(ResponseModel):
+    """The text of a page as it was read; citations and hits count its characters (Unicode code points)."""
+
+    document_id: UUID
+    version_id: UUID
+    page: int
+    text: str
+
+
+class ReadingState(ResponseModel):
+    """What is searchable of a document."""
+
+    document_id: UUID
+    version_id: UUID
+    pages: int
+    chunks: int
+    model_id: str | None

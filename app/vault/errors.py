@@ -1,0 +1,196 @@
+"""Errors of vaults."""
+
+from app.core.errors import (
+    AppError,
+    BadRequest,
+    Conflict,
+    Forbidden,
+    NotFound,
+    PreconditionFailed,
+    PreconditionRequired,
+    RangeNotSatisfiable,
+    TooLarge,
+    Unprocessable,
+    UnsupportedMediaType,
+)
+
+
+class VaultNotFound(NotFound):
+    """No such vault, or the principal is not a member."""
+
+    title = "There is no such vault"
+
+
+class MemberNotFound(NotFound):
+    """No such member of this vault."""
+
+    title = "There is no such member"
+
+
+class InvitationNotFound(NotFound):
+    """No such invitation: never made, used, revoked or expired."""
+
+    title = "There is no such invitation, or it is no longer valid"
+
+
+class ItemNotFound(NotFound):
+    """No such item that the principal may see, or it is in the trash."""
+
+    title = "There is no such item"
+
+
+class VersionNotFound(NotFound):
+    """No such version of an item or a document."""
+
+    title = "There is no such version"
+
+
+class DocumentNotFound(NotFound):
+    """No such document that the principal may see, or it is in the trash."""
+
+    title = "There is no such document"
+
+
+class RoleTooLow(Forbidden):
+    """A member whose role does not allow it."""
+
+    title = "Your role in this vault does not allow this"
+
+
+class InvitationForSomebodyElse(Forbidden):
+    """The invitation was sent to an address that is not the one of this account."""
+
+    title = "This invitation was sent to another address"
+
+
+class SealedNotOffered(Conflict):
+    """Sealed vaults can't be made yet."""
+
+    title = "Sealed vaults are not offered yet"
+
+
+class VaultNotShared(Conflict):
+    """A personal vault has one member."""
+
+    title = "A personal vault can't be shared: make it a family vault first"
+
+
+class VaultHasMembers(Conflict):
+    """A vault with other members, or open invitations, can't become personal."""
+
+    title = "A vault that is shared can't become a personal one"
+
+
+class AlreadyMember(Conflict):
+    """The person is a member already."""
+
+    title = "This person is already a member"
+
+
+class OwnerStays(Conflict):
+    """The owner can't be removed, demoted or leave; they make somebody else the owner first."""
+
+    title = "The owner can't be removed: make somebody else the owner first"
+
+
+class LimitReached(Conflict):
+    """As many as there may be."""
+
+    title = "A limit of this service is reached"
+
+
+class NotInTrash(Conflict):
+    """Only what is in the trash can be restored or purged."""
+
+    title = "It is not in the trash"
+
+
+class BeingPurged(Conflict):
+    """The vault is being destroyed."""
+
+    title = "The vault is being destroyed and can't be restored"
+
+
+class RotationRunning(Conflict):
+    """The data key of the vault is being exchanged already."""
+
+    title = "The key of this vault is being exchanged already"
+
+
+class StaleRevision(PreconditionFailed):
+    """`If-Match` names another revision than the present one."""
+
+    title = "It was changed in the meantime: read it again"
+
+
+class RevisionRequired(PreconditionRequired):
+    """A change needs `If-Match`, so that nobody overwrites what they have not seen."""
+
+    title = "Send the ETag you have read as If-Match"
+
+
+class UnknownType(Unprocessable):
+    """No such record type."""
+
+    title = "There is no such record type"
+
+
+class InvalidFields(Unprocessable):
+    """Fields that don't fit the record type; `errors` names each, never its value."""
+
+    title = "Some fields don't fit the record type"
+
+
+class TagNeedsVault(Unprocessable):
+    """Tags are compared within one vault."""
+
+    title = "Name the vault in which to look for the tag"
+
+
+class EmptyFile(Unprocessable):
+    """A file without bytes."""
+
+    title = "The file is empty"
+
+
+class FileMissing(Unprocessable):
+    """A form without a part named `file`."""
+
+    title = "The form has no file"
+
+
+class InvalidForm(BadRequest):
+    """Not well-formed multipart/form-data."""
+
+    title = "The form can't be read"
+
+
+class UploadInterrupted(BadRequest):
+    """The client went away before the end of the file."""
+
+    title = "The upload was interrupted"
+
+
+class NotAForm(UnsupportedMediaType):
+    """Not multipart/form-data."""
+
+    title = "Send the file as multipart/form-data"
+
+
+class FileTooLarge(TooLarge):
+    """A file over the limit."""
+
+    title = "The file is too large"
+
+
+class NoSuchRange(RangeNotSatisfiable):
+    """A range that begins behind the end of the file."""
+
+    title = "The file has no such range of bytes"
+
+
+class ContentDamaged(AppError):
+    """Stored ciphertext that was altered, cut or moved; it is never returned as it is."""
+
+    status = 500
+    title = "What is stored is damaged and was not returned"

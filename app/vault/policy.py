@@ -1,0 +1,128 @@
+"""Who may do what in a vault: the only place that decides it, as statements and as a question.
+
+Reads start from the `visible_*` statements, which know nothing of vaults in the trash and of other people's; changes
+name an `Action`. Row-level security stands behind as a second wall (see `app.db.security`).
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from sqlalchemy import BindParameter, ColumnElement, FromClause, Select, Table, and_, bindparam, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.auth.principal import Principal
+from app.db.session import Actor
+from app.vault.errors import RoleTooLow, VaultNotFound
+from app.vault.models import document_versions, documents, members, vaults
+
+Action = Literal["read", "write", "manage", "own"]
+
+RANKS: Final = ("viewer", "editor", "admin", "owner")
+LOWEST: Final[dict[Action, str]] = {
+    "read": "viewer",  # see what is in the vault, and its members
+    "write": "editor",  # add, change, trash, restore and purge items and documents
+    "manage": "admin",  # rename the vault; invite, remove and give roles to all but the owner
+    "own": "owner",  # trash, restore and purge the vault, exchange its key, hand it over
+}
+USER: Final[BindParameter[UUID]] = bindparam("user_id")  # in statements that are made once
+
+
+def allows(role: str, action: Action) -> bool:
+    """Whether a member with this role may do that."""
+    return RANKS.index(role) >= RANKS.index(LOWEST[action])
+
+
+def roles_for(action: Action) -> tuple[str, ...]:
+    """The roles whose members may do that."""
+    return RANKS[RANKS.index(LOWEST[action]) :]
+
+
+def member_of(vault_id: ColumnElement[UUID], user_id: Any) -> ColumnElement[bool]:
+    """The join of a row to the membership of a person in its vault."""
+    return and_(members.c.vault_id == vault_id, members.c.user_id == user_id)
+
+
+def open_to_members(table: Table) -> FromClause:
+    """Rows of vaults, joined to the memberships and to those vaults that are not in the trash."""
+    joined = table.join(members, members.c.vault_id == table.c.vault_id)
+    return joined.join(vaults, and_(vaults.c.id == table.c.vault_id, vaults.c.trashed_at.is_(None)))
+
+
+def visible_vaults(user_id: Any) -> Select[Any]:
+    """`vault_id` and `role` for each vault that a person is a member of and that is not in the trash."""
+    return (
+        select(members.c.vault_id, members.c.role)
+        .join(vaults, vaults.c.id == members.c.vault_id)
+        .where(members.c.user_id == user_id, vaults.c.trashed_at.is_(None))
+    )
+
+
+def writable_vaults(user_id: Any) -> Select[Any]:
+    """`vault_id` for each vault that a person may put things into."""
+    writers = visible_vaults(user_id).where(members.c.role.in_(roles_for("write")))
+    return writers.with_only_columns(members.c.vault_id)
+
+
+def visible_document_versions(principal: Principal, vault_ids: Sequence[UUID] | None = None) -> Select[Any]:
+    """`document_id`, `version_id` (the current one) and `vault_id` of every document that the principal may read."""
+    statement = (
+        select(
+            documents.c.id.label("document_id"),
+            documents.c.current_version_id.label("version_id"),
+            documents.c.vault_id.label("vault_id"),
+        )
+        .select_from(open_to_members(documents))
+        .where(members.c.user_id == principal.user_id, documents.c.trashed_at.is_(None))
+    )
+    return statement if vault_ids is None else statement.where(documents.c.vault_id.in_(vault_ids))
+
+
+def version_ids(document_id: UUID) -> Select[Any]:
+    """The ids of all versions of a document."""
+    return select(document_versions.c.id).where(document_versions.c.document_id == document_id)
+
+
+async def require(
+    session: AsyncSession, principal: Principal, vault_id: UUID, action: Action, *, trashed: bool = False
+) -> str:
+    """The principal's role in a vault, if it allows the action; `trashed` asks about vaults in the trash.
+
+    Raises `VaultNotFound` for strangers, `RoleTooLow` for members.
+    """
+    in_trash = vaults.c.trashed_at.is_not(None) if trashed else vaults.c.trashed_at.is_(None)
+    mine = member_of(vaults.c.id, principal.user_id)
+    statement = select(members.c.role).join(vaults, mine).where(vaults.c.id == vault_id, in_trash)
+    role: str | None = await session.scalar(statement)
+    if role is None:
+        raise VaultNotFound
+    if not allows(role, action):
+        raise RoleTooLow
+    return role
+
+
+async def require_vaults(session: AsyncSession, principal: Principal, vault_ids: Sequence[UUID]) -> None:
+    """See that the principal may read each of these vaults. Raises `VaultNotFound`."""
+    seen = visible_vaults(principal.user_id).where(members.c.vault_id.in_(vault_ids)).subquery()
+    if await session.scalar(select(func.count()).select_from(seen)) != len(set(vault_ids)):
+        raise VaultNotFound
+
+
+@asynccontextmanager
+async def acting_for(session: AsyncSession, actor: Actor) -> AsyncIterator[None]:
+    """Let a transaction act for a vault, or the system, after the policy has decided.
+
+    Row-level security lets a person read the rows of their vaults and write items and documents; other people's
+    memberships are read, and memberships, keys and the vaults themselves written, by the vault alone. An exception ends
+    the transaction, and with it the actor.
+    """
+    before = session.info["actor"]
+    await _act(session, actor)
+    yield
+    await _act(session, before)
+
+
+async def _act(session: AsyncSession, actor: Actor) -> None:
+    await session.execute(select(func.set_config("app.principal", actor.setting, True)))
+    session.info["actor"] = actor

@@ -1,0 +1,40 @@
+"""What the routes of vaults share: who may call them, filters, preconditions."""
+
+from typing import Annotated, TypeVar
+
+from fastapi import Header, Query, Response, Security
+
+from app.api.deps import get_principal
+from app.auth.principal import Principal
+from app.vault.etags import etag, matches
+
+Shown = TypeVar("Shown")
+
+Reader = Annotated[Principal, Security(get_principal, scopes=["vault:read"])]
+Writer = Annotated[Principal, Security(get_principal, scopes=["vault:write"])]
+
+IfMatch = Annotated[str | None, Header(max_length=200, description="The ETag that you have read.", examples=['"1"'])]
+IfNoneMatch = Annotated[str | None, Header(max_length=200, description="The ETag that you have.", examples=['"1"'])]
+Trashed = Annotated[bool, Query(description="What is in the trash instead.")]
+TagFilter = Annotated[
+    str | None, Query(alias="tag", min_length=1, max_length=64, description="Only those with it; needs `vault_id`.")
+]
+
+ETAG = {"ETag": {"description": "Send it back as If-Match or If-None-Match.", "schema": {"type": "string"}}}
+LOCATION = {"Location": {"description": "The path of what was made.", "schema": {"type": "string"}}}
+MADE = {"headers": ETAG | LOCATION}
+TAGGED = {"headers": ETAG}
+NOT_MODIFIED = {"description": "Still what If-None-Match says", "headers": ETAG}
+
+
+def tag(response: Response, revision: int) -> None:
+    """Say which revision the answer is."""
+    response.headers["ETag"] = etag(revision)
+
+
+def unless_known(shown: Shown, revision: int, response: Response, if_none_match: str | None) -> Shown | Response:
+    """The answer with its ETag, or 304 for a client that has it already."""
+    if if_none_match is not None and matches(if_none_match, etag(revision)):
+        return Response(status_code=304, headers={"ETag": etag(revision)})
+    tag(response, revision)
+    return shown

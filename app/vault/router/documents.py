@@ -1,0 +1,116 @@
+"""Routes of documents."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from app.api.deps import SessionDep
+from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
+from app.api.problems import problems
+from app.vault import service
+from app.vault.errors import (
+    ContentDamaged,
+    DocumentNotFound,
+    NotInTrash,
+    RoleTooLow,
+    StaleRevision,
+    TagNeedsVault,
+    VaultNotFound,
+)
+from app.vault.router.access import (
+    NOT_MODIFIED,
+    TAGGED,
+    IfMatch,
+    IfNoneMatch,
+    Reader,
+    TagFilter,
+    Trashed,
+    Writer,
+    tag,
+    unless_known,
+)
+from app.vault.schemas.documents import DocumentPage, DocumentRead, DocumentUpdate, DocumentVersionList
+
+router = APIRouter(prefix="/documents")
+
+
+@router.get("", responses=problems(VaultNotFound, InvalidCursor, TagNeedsVault, ContentDamaged))
+async def list_documents(
+    principal: Reader,
+    session: SessionDep,
+    vault_id: UUID | None = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+    tagged: TagFilter = None,
+    trashed: Trashed = False,
+) -> DocumentPage:
+    """List the documents of one vault, or of all of yours, newest first. New ones don't shift the pages."""
+    documents, last = await service.list_documents(
+        session,
+        principal,
+        limit=limit,
+        before=parse_cursor(cursor),
+        vault_id=vault_id,
+        tag=tagged,
+        trashed=trashed,
+    )
+    return DocumentPage(items=documents, next_cursor=cursor_of(last) if last else None)
+
+
+@router.get(
+    "/{document_id}",
+    response_model=DocumentRead,
+    responses={200: TAGGED, 304: NOT_MODIFIED, **problems(DocumentNotFound, ContentDamaged)},
+)
+async def read_document(
+    document_id: UUID, principal: Reader, session: SessionDep, response: Response, if_none_match: IfNoneMatch = None
+) -> DocumentRead | Response:
+    """Read what is known of a document; its file is at …/content, how far its reading is at /v1/jobs/{job_id}."""
+    document = await service.read_document(session, principal, document_id)
+    return unless_known(document, document.revision, response, if_none_match)
+
+
+@router.patch(
+    "/{document_id}",
+    responses={200: TAGGED, **problems(DocumentNotFound, RoleTooLow, StaleRevision, ContentDamaged)},
+)
+async def update_document(
+    document_id: UUID,
+    data: DocumentUpdate,
+    principal: Writer,
+    session: SessionDep,
+    response: Response,
+    if_match: IfMatch = None,
+) -> DocumentRead:
+    """Change the title or the tags. With If-Match it is changed only if nobody else did before."""
+    document = await service.update_document(session, principal, document_id, data, if_match=if_match)
+    tag(response, document.revision)
+    return document
+
+
+@router.delete("/{document_id}", status_code=204, responses=problems(DocumentNotFound, RoleTooLow))
+async def delete_document(document_id: UUID, principal: Writer, session: SessionDep) -> None:
+    """Put a document into the trash: it is no longer found. It is purged after some time (30 days by default)."""
+    await service.trash_document(session, principal, document_id)
+
+
+@router.post("/{document_id}/restore", responses={200: TAGGED, **problems(DocumentNotFound, RoleTooLow, NotInTrash)})
+async def restore_document(
+    document_id: UUID, principal: Writer, session: SessionDep, response: Response
+) -> DocumentRead:
+    """Take a document out of the trash."""
+    document = await service.restore_document(session, principal, document_id)
+    tag(response, document.revision)
+    return document
+
+
+@router.post("/{document_id}/purge", status_code=204, responses=problems(DocumentNotFound, RoleTooLow, NotInTrash))
+async def purge_document(document_id: UUID, principal: Writer, session: SessionDep) -> None:
+    """Destroy a document that is in the trash, with all its versions. This can't be undone."""
+    await service.purge_document(session, principal, document_id)
+
+
+@router.get("/{document_id}/versions", responses=problems(DocumentNotFound, ContentDamaged))
+async def list_document_versions(document_id: UUID, principal: Reader, session: SessionDep) -> DocumentVersionList:
+    """List the files that a document has had, newest first."""
+    return DocumentVersionList(items=await service.list_document_versions(session, principal, document_id))

@@ -1,0 +1,112 @@
+"""Shapes of items and their versions."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StringConstraints
+from typing_extensions import TypedDict
+
+from app.core.schemas import Clean, LongText, Page, RequestModel, ResponseModel, ShortText
+from app.vault.types import NAMES, RecordType
+
+MOST_FIELDS = 100
+MOST_TAGS = 50
+LARGEST_NUMBER = 1_000_000_000_000_000
+
+TypeName = Annotated[str, Field(max_length=64, examples=["passport"], json_schema_extra={"enum": list(NAMES)})]
+FieldName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), Clean]
+FieldText = Annotated[str, StringConstraints(max_length=20_000), Clean]
+Number = Annotated[
+    StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)],
+    Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER),
+]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), Clean]
+Tags = Annotated[list[Tag], Field(max_length=MOST_TAGS, examples=[["travel", "Astrid"]])]
+
+
+class Amount(TypedDict):
+    """Money: a decimal number as text, and an ISO 4217 currency."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    amount: Annotated[str, StringConstraints(pattern=r"^-?\d{1,15}(\.\d{1,4})?$")]
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+
+FieldValue = FieldText | StrictBool | Number | Amount
+EXAMPLE = {"number": "K01234567", "full_name": "Astrid Lindqvist", "expires_on": "2031-05-31"}
+Fields = Annotated[dict[FieldName, FieldValue], Field(max_length=MOST_FIELDS, examples=[EXAMPLE])]
+
+
+class ItemCreate(RequestModel):
+    """A new record. Names in `fields` that the type does not define are custom fields: texts, numbers, booleans."""
+
+    vault_id: UUID
+    type: TypeName
+    title: ShortText = Field(examples=["Astrid's passport"])
+    fields: Fields = {}
+    notes: LongText = Field(default="", examples=["In the drawer of the desk"])
+    tags: Tags = []
+
+
+class ItemUpdate(RequestModel):
+    """Changes of a record; what is left out stays. `tags` are replaced as a whole.
+
+    `fields` are merged (RFC 7396): a value sets the field, null removes it, fields that are not named stay.
+    """
+
+    title: ShortText | None = Field(default=None, examples=["Astrid's new passport"])
+    fields: Annotated[
+        dict[FieldName, FieldValue | None], Field(max_length=MOST_FIELDS, examples=[{"expires_on": "2041-05-31"}])
+    ] = {}
+    notes: LongText | None = None
+    tags: Tags | None = None
+
+
+class ItemRead(ResponseModel):
+    """A record."""
+
+    id: UUID
+    vault_id: UUID
+    type: str = Field(examples=["passport"])
+    title: str = Field(examples=["Astrid's passport"])
+    fields: dict[str, Any] = Field(examples=[EXAMPLE])
+    notes: str
+    tags: list[str]
+    missing: list[str] = Field(description="Fields that a complete record of this type has and this one lacks.")
+    revision: int = Field(description="Counts changes; the ETag is made of it.")
+    created_at: datetime
+    updated_at: datetime
+    trashed_at: datetime | None
+
+
+class ItemPage(Page):
+    """Records, newest first."""
+
+    items: list[ItemRead]
+
+
+class ItemVersionRead(ResponseModel):
+    """What a record was before a change."""
+
+    item_id: UUID
+    revision: int
+    title: str
+    fields: dict[str, Any]
+    notes: str
+    tags: list[str]
+    written_by: UUID
+    written_at: datetime
+
+
+class ItemVersionPage(Page):
+    """Superseded versions, newest first."""
+
+    items: list[ItemVersionRead]
+
+
+class RecordTypeList(ResponseModel):
+    """Every record type."""
+
+    items: list[RecordType]

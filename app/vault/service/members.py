@@ -1,0 +1,86 @@
+"""Members of vaults: listed, given roles, removed; the vault handed over."""
+
+from uuid import UUID
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.auth.principal import Principal
+from app.db.outbox import emit
+from app.db.session import Actor
+from app.vault.cells import open_body, ring_of
+from app.vault.errors import MemberNotFound, OwnerStays
+from app.vault.models import members
+from app.vault.policy import acting_for, require
+from app.vault.schemas.vaults import MemberRead
+from app.vault.service.vaults import require_room_for_vault
+
+
+async def list_members(session: AsyncSession, principal: Principal, vault_id: UUID) -> list[MemberRead]:
+    """Everybody in a vault, the first to join first. Raises `VaultNotFound`."""
+    await require(session, principal, vault_id, "read")
+    statement = select(members).where(members.c.vault_id == vault_id).order_by(members.c.id)
+    async with acting_for(session, Actor.vault(vault_id)):
+        rows = (await session.execute(statement)).mappings().all()
+    ring = await ring_of(session, vault_id, *(row["body"] for row in rows))
+    return [
+        MemberRead(
+            user_id=row["user_id"],
+            role=row["role"],
+            joined_at=row["created_at"],
+            **open_body(ring, members, row["id"], row["body"]),
+        )
+        for row in rows
+    ]
+
+
+async def update_member(
+    session: AsyncSession, principal: Principal, vault_id: UUID, user_id: UUID, role: str
+) -> MemberRead:
+    """Give a member another role; with `owner`, hand the vault over to them.
+
+    Raises `VaultNotFound`, `RoleTooLow`, `MemberNotFound`, `OwnerStays`, `LimitReached`.
+    Emits `vault.member_changed`.
+    """
+    await require(session, principal, vault_id, "own" if role == "owner" else "manage")
+    present = await _role_of(session, vault_id, user_id)
+    if present == "owner" and role != "owner":
+        raise OwnerStays
+    if role == "owner" and present != "owner":
+        async with acting_for(session, Actor.user(user_id)):
+            await require_room_for_vault(session, user_id)
+    async with acting_for(session, Actor.vault(vault_id)):
+        if role == "owner":
+            await _set_role(session, vault_id, principal.user_id, "admin")  # there is one owner at a time
+        await _set_role(session, vault_id, user_id, role)
+    await emit(session, "vault.member_changed", vault_id=vault_id, user_id=user_id)
+    shown = await list_members(session, principal, vault_id)
+    return next(each for each in shown if each.user_id == user_id)
+
+
+async def remove_member(session: AsyncSession, principal: Principal, vault_id: UUID, user_id: UUID) -> None:
+    """End a membership: one's own, or another's. It counts from this transaction on.
+
+    Raises `VaultNotFound`, `RoleTooLow`, `MemberNotFound`, `OwnerStays`. Emits `vault.member_removed`.
+    """
+    await require(session, principal, vault_id, "read" if user_id == principal.user_id else "manage")
+    if await _role_of(session, vault_id, user_id) == "owner":
+        raise OwnerStays
+    async with acting_for(session, Actor.vault(vault_id)):
+        gone = delete(members).where(members.c.vault_id == vault_id, members.c.user_id == user_id)
+        await session.execute(gone.where(members.c.role != "owner"))
+    await emit(session, "vault.member_removed", vault_id=vault_id, user_id=user_id)
+
+
+async def _role_of(session: AsyncSession, vault_id: UUID, user_id: UUID) -> str:
+    same = members.c.vault_id == vault_id, members.c.user_id == user_id
+    async with acting_for(session, Actor.vault(vault_id)):
+        role: str | None = await session.scalar(select(members.c.role).where(*same))
+    if role is None:
+        raise MemberNotFound
+    return role
+
+
+async def _set_role(session: AsyncSession, vault_id: UUID, user_id: UUID, role: str) -> None:
+    same = members.c.vault_id == vault_id, members.c.user_id == user_id
+    await session.execute(update(members).where(*same).values(role=role))

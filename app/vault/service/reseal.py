@@ -1,0 +1,131 @@
+"""A new data key for a vault: every cell sealed again under it, then the old keys destroyed.
+
+Tables say themselves what they seal for a vault (`SEALED_BY` in the `info` of a column), so this knows those of other
+packages, too. A cell that was missed, or sealed with an old key by a process that did not know the new one yet, keeps
+its key: the foreign key of `key_id` lets none be destroyed that is in use.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Column, Table, bindparam, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.clock import utc_now
+from app.core.crypto import owner_digest
+from app.db.base import SEALED_BY, Base
+from app.db.keys import REMEMBER_SECONDS, KeyRing
+from app.db.models import DataKeyRow
+from app.db.runtime import current
+from app.db.session import SYSTEM
+from app.jobs.service import JobRun, create_job
+from app.vault.cells import tag_digests
+from app.vault.errors import VaultNotFound
+from app.vault.models import document_versions, documents, items
+from app.vault.policy import acting_for
+
+RESEAL_JOB: Final = "vault.reseal"
+ROWS_AT_ONCE: Final = 50
+SETTLE_SECONDS: Final = REMEMBER_SECONDS + 15  # how long another process may go on sealing with the key it remembers
+
+# Digests are made with the data key, so they are made anew with the cells.
+DIGESTS: Final[dict[Table, Callable[[KeyRing, Any], dict[str, Any]]]] = {
+    items: lambda ring, content: {"tag_digests": tag_digests(ring, content["tags"])},
+    documents: lambda ring, content: {"tag_digests": tag_digests(ring, content["tags"])},
+    document_versions: lambda ring, content: {
+        "content_digest": owner_digest(ring.current, "content", bytes.fromhex(content["sha256"]))
+    },
+}
+
+
+async def rotate_vault_key(session: AsyncSession, vault_id: UUID, user_id: UUID | None = None) -> UUID:
+    """Queue the exchange of a vault's data key; returns the job. Who may ask for it is the caller's to decide.
+
+    Raises `VaultNotFound`.
+    """
+    newest = select(func.max(DataKeyRow.version)).where(DataKeyRow.owner_id == vault_id)
+    version = await session.scalar(newest)
+    if version is None:
+        raise VaultNotFound
+    return await create_job(session, RESEAL_JOB, vault_id=vault_id, user_id=user_id, version=version)
+
+
+async def reseal_vault(run: JobRun, vault_id: UUID, settle_seconds: float = SETTLE_SECONDS) -> None:
+    """Exchange the data key of a vault; may be interrupted anywhere and run again."""
+    await _make_key(run, vault_id, int(run.payload["version"]))
+    await _reseal(run, vault_id)
+    await run.progress("settling")
+    await asyncio.sleep(await _seconds_since_rotation(run, vault_id, settle_seconds))
+    await _reseal(run, vault_id)
+    async with run.scope() as session:
+        async with acting_for(session, SYSTEM):
+            await current().keys.destroy_retired(session, vault_id)
+        await run.finish(session)
+
+
+async def _make_key(run: JobRun, vault_id: UUID, version: int) -> None:
+    """Rotate, unless an earlier try did: `version` was the newest key when the job was made."""
+    keys = current().keys
+    newest = select(func.max(DataKeyRow.version)).where(DataKeyRow.owner_id == vault_id)
+    try:
+        async with run.scope() as session:
+            if await session.scalar(newest) == version:
+                await keys.rotate(session, vault_id)
+    finally:
+        keys.forget(vault_id)  # what the store remembers may not have been committed
+
+
+async def _seconds_since_rotation(run: JobRun, vault_id: UUID, settle_seconds: float) -> float:
+    made = select(func.max(DataKeyRow.created_at)).where(DataKeyRow.owner_id == vault_id)
+    async with run.scope() as session:
+        created_at = await session.scalar(made)
+    age = (utc_now() - created_at).total_seconds() if created_at else 0.0
+    return max(settle_seconds - age, 0.0)
+
+
+async def _reseal(run: JobRun, vault_id: UUID) -> None:
+    done = 0
+    for table, column in sealed_columns():
+        last: UUID | None = None
+        while True:
+            async with run.scope() as session, acting_for(session, SYSTEM):
+                ids = await _reseal_rows(session, vault_id, table, column, last)
+            if not ids:
+                break
+            last, done = ids[-1], done + len(ids)
+            await run.progress("sealing", done)
+
+
+def sealed_columns() -> Iterator[tuple[Table, Column[bytes]]]:
+    """Every column of cells, in every package."""
+    for table in Base.metadata.sorted_tables:
+        for column in table.columns:
+            if SEALED_BY in column.info:
+                yield table, column
+
+
+async def _reseal_rows(
+    session: AsyncSession, vault_id: UUID, table: Table, column: Column[bytes], last: UUID | None
+) -> list[UUID]:
+    """Seal the next rows that stand under another key than the current one; returns their ids."""
+    ring = await current().keys.ring(session, vault_id)
+    retired = [key_id for key_id in ring.by_id if key_id != ring.current.id]
+    owner = table.c[column.info[SEALED_BY]]
+    stale = select(table.c.id, column).where(owner == vault_id, table.c.key_id.in_(retired))
+    if last:
+        stale = stale.where(table.c.id > last)
+    rows = (await session.execute(stale.order_by(table.c.id).limit(ROWS_AT_ONCE).with_for_update())).all()
+    if rows:
+        changes = [_resealed(ring, table, column, row_id, cell) for row_id, cell in rows]
+        values: dict[str, Any] = {name: bindparam(name) for name in changes[0] if name != "row_id"}
+        await session.execute(update(table).where(table.c.id == bindparam("row_id")).values(values), changes)
+    return [row_id for row_id, _ in rows]
+
+
+def _resealed(ring: KeyRing, table: Table, column: Column[bytes], row_id: UUID, cell: bytes) -> dict[str, Any]:
+    content = ring.open(table.name, row_id, column.name, cell)
+    digests = DIGESTS[table](ring, orjson.loads(content)) if table in DIGESTS else {}
+    return {"row_id": row_id, column.name: ring.seal(table.name, row_id, column.name, content), **digests}

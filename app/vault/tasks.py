@@ -1,0 +1,45 @@
+"""Background work of vaults."""
+
+from datetime import datetime, timedelta
+
+from app.core.clock import utc_now
+from app.core.tasks import task
+from app.db.session import session_scope
+from app.jobs.errors import JobFailed
+from app.jobs.service import JobRun
+from app.vault import service
+
+
+@task(service.PURGE_JOB)
+async def purge(run: JobRun) -> None:
+    """Destroy the vault that the job is about."""
+    if run.subject_id is None:
+        raise JobFailed("no-vault", "The job names no vault.")
+    await service.destroy_vault(run, run.subject_id)
+
+
+@task(service.RESEAL_JOB)
+async def reseal(run: JobRun) -> None:
+    """Exchange the data key of the job's vault."""
+    if run.vault_id is None:
+        raise JobFailed("no-vault", "The job names no vault.")
+    await service.reseal_vault(run, run.vault_id)
+
+
+@task(service.DELETE_BLOBS)
+async def delete_blobs(run: JobRun) -> None:
+    """Delete the files of a purged document."""
+    await service.delete_blobs([name for name in run.payload["names"].split(",") if name])
+
+
+@task("vault.purge_due", every=timedelta(hours=1))
+async def purge_due(now: datetime | None = None) -> int:
+    """Purge what has been in the trash for long enough; returns how many."""
+    async with session_scope() as session:
+        return await service.purge_due(session, now or utc_now())
+
+
+@task("vault.sweep_blobs", every=timedelta(days=1))
+async def sweep_blobs(now: datetime | None = None) -> int:
+    """Delete files that no row names; returns how many."""
+    return await service.sweep_blobs(now or utc_now())

@@ -1,0 +1,81 @@
+"""Checks of the fields of a record against its type; no message repeats a value."""
+
+import re
+from collections.abc import Callable
+from datetime import date
+from typing import Any, Final
+
+from app.vault.errors import InvalidFields
+from app.vault.types import FieldType, RecordField, record_types
+
+_MONTH: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
+_URL: Final = re.compile(r"https?://\S+", re.I)
+_PHONE: Final = re.compile(r"[+0-9][0-9 ()./-]{2,38}(?:(?:x|ext\.?) ?\d{1,6})?", re.I)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_date(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
+
+
+def _matches(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_custom(value: Any) -> bool:
+    return not isinstance(value, dict)
+
+
+_CHECKS: Final[dict[FieldType, tuple[Callable[[Any], bool], str]]] = {
+    "text": (_is_text, "must be a text"),
+    "multiline": (_is_text, "must be a text"),
+    "secret": (_is_text, "must be a text"),
+    "date": (_is_date, "must be a date like 2031-05-31"),
+    "month": (_matches(_MONTH), "must be a year and month like 2031-05"),
+    "number": (_is_number, "must be a number"),
+    "amount": (lambda value: isinstance(value, dict), 'must be an amount like {"amount": "12.50", "currency": "EUR"}'),
+    "boolean": (lambda value: isinstance(value, bool), "must be true or false"),
+    "email": (_matches(_EMAIL), "must be an e-mail address"),
+    "url": (_matches(_URL), "must be a web address that begins with http:// or https://"),
+    "phone": (_matches(_PHONE), "must be a phone number"),
+}
+
+
+def check_fields(type_name: str, fields: dict[str, Any]) -> None:
+    """See that every field fits its definition; undefined ones are custom. Raises `InvalidFields`."""
+    defined = {field.name: field for field in record_types()[type_name].fields}
+    problems = {name: _problem(defined.get(name), value) for name, value in fields.items()}
+    errors = [
+        {"loc": ["body", "fields", name], "msg": message, "type": "field"}
+        for name, message in problems.items()
+        if message
+    ]
+    if errors:
+        known = [f"{name} {message}" for name, message in problems.items() if message and name in defined]
+        detail = "; ".join(known) or "A custom field must be a text, a number, true or false"
+        raise InvalidFields(detail, errors=errors)
+
+
+def missing_fields(type_name: str, fields: dict[str, Any]) -> list[str]:
+    """The fields that a complete record of this type has and this one lacks."""
+    return [field.name for field in record_types()[type_name].fields if field.required and field.name not in fields]
+
+
+def _problem(field: RecordField | None, value: Any) -> str | None:
+    if field is None:
+        return None if _is_custom(value) else "must be a text, a number, true or false: it is a custom field"
+    if field.type == "choice":
+        return None if value in field.choices else f"must be one of {', '.join(field.choices)}"
+    check, message = _CHECKS[field.type]
+    return None if check(value) else message

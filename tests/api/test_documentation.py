@@ -1,0 +1,118 @@
+"""The OpenAPI document is complete, and its pages need no other host."""
+
+import re
+from shutil import which
+
+import pytest
+from openapi_spec_validator import validate
+
+pytestmark = pytest.mark.anyio
+CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrome")
+
+
+@pytest.fixture
+async def document(client):
+    return (await client.get("/openapi.json")).json()
+
+
+def operations(document):
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield method, path, operation
+
+
+async def test_the_document_is_valid_openapi_3_1(document):
+    assert document["openapi"].startswith("3.1")
+    validate(document)
+
+
+async def test_every_operation_has_a_tag_a_description_a_stable_id_and_its_errors(document):
+    missing = []
+    for method, path, operation in operations(document):
+        name = f"{method} {path}"
+        if not re.fullmatch(r"[a-z]+_[a-z0-9_]+", operation["operationId"]) or not operation.get("tags"):
+            missing.append((name, "id or tag"))
+        if not operation.get("description"):
+            missing.append((name, "description"))
+        expected = {"400", "422", "429", "503"} | ({"401", "403"} if operation.get("security") else set())
+        if not expected <= operation["responses"].keys():
+            missing.append((name, expected - operation["responses"].keys()))
+        for status, response in operation["responses"].items():
+            if int(status) >= 400 and "application/problem+json" not in response.get("content", {}) and status != "503":
+                missing.append((name, status))
+    ids = [operation["operationId"] for _, _, operation in operations(document)]
+
+    assert missing == []
+    assert len(ids) == len(set(ids))
+
+
+async def test_every_request_body_has_an_example(document):
+    schemas = document["components"]["schemas"]
+    without = []
+    for method, path, operation in operations(document):
+        content = operation.get("requestBody", {}).get("content", {})
+        reference = content.get("application/json", {}).get("schema", {}).get("$ref")
+        if reference:
+            schema = schemas[reference.rpartition("/")[2]]
+            required = [schema["properties"][name] for name in schema.get("required", [])]
+            if not schema.get("examples") and any(
+                "$ref" not in each and "examples" not in each and "enum" not in each for each in required
+            ):
+                without.append(f"{method} {path}")
+
+    assert without == []
+
+
+async def test_the_pages_name_no_other_host(client):
+    for page in ("/docs", "/redoc"):
+        response = await client.get(page)
+        assert response.status_code == 200
+        files = re.findall(r'(?:src|href)="([^"]+)"', response.text)
+        assert files
+        assert not [name for name in files if "//" in name]
+        for name in files:
+            assert (await client.get(f"/{name}")).status_code == 200
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_a_person_signs_in_on_the_docs_page_in_a_browser_that_reaches_nothing_else(stack):
+    from playwright.sync_api import sync_playwright
+
+    person = stack.person()
+    failed, foreign, errors = [], [], []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-quic", "--disable-background-networking"]
+        )
+        page = browser.new_page()
+        page.on("requestfailed", lambda request: failed.append(request.url))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.route(
+            "**/*",
+            lambda route: (
+                route.continue_()
+                if route.request.url.startswith(("http://127.0.0.1", "blob:", "data:"))
+                else (
+                    foreign.append(route.request.url),
+                    route.abort(),
+                )
+            ),
+        )
+        page.goto(f"{stack.url}/redoc")
+        page.wait_for_selector("text=LifeVault")
+        page.goto(f"{stack.url}/docs")
+        page.click("button.authorize")
+        page.fill("#oauth_username", person.email)
+        page.fill("#oauth_password", person.password)
+        page.click(".auth-btn-wrapper button.authorize")
+        page.wait_for_selector("text=Logout")
+        page.click("button.btn-done")
+        page.click("#operations-auth-auth_read_me")
+        page.click("#operations-auth-auth_read_me button.execute")
+        page.wait_for_selector("#operations-auth-auth_read_me .live-responses-table >> text=200")
+        shown = page.inner_text("#operations-auth-auth_read_me .live-responses-table")
+        browser.close()
+
+    assert person.email in shown
+    assert (failed, foreign, errors) == ([], [], [])

@@ -1,0 +1,275 @@
+"""Processor time of the API: `python -m tests.benchmarks.api [--vaults N] [--items N] [--requests N] [--json]`.
+
+Both applications run in this process, without a socket in between, on the same PostgreSQL: LifeVault as it is (sign-in,
+row-level security, decryption, logs and metrics on) and a bare Starlette application on asyncpg with the same rows in
+clear, which checks a bearer token by HMAC and lets PostgreSQL make the JSON. Given is the time of this process for one
+request, in microseconds (best of several rounds), and the ratio to the bare application in the same run.
+"""
+
+import argparse
+import asyncio
+import base64
+import contextlib
+import gc
+import hashlib
+import hmac
+import io
+import json
+import os
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import httpx
+import orjson
+from alembic import command
+from alembic.config import Config
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.cli.embedded.postgres import embedded_postgres
+from app.cli.embedded.valkey import embedded_valkey
+from app.core.clock import new_id
+from app.core.config import load_settings
+from app.core.logging import configure_logging
+from app.db.runtime import close_runtime, open_runtime
+from app.main import create_app
+
+ROUNDS = 5
+NOTES = "x" * 700
+GOALS = {"list 20": 10, "get": 12, "create": 10}
+
+
+@dataclass(frozen=True)
+class Target:
+    """An application with the requests that are timed."""
+
+    app: Any
+    headers: list[tuple[bytes, bytes]]
+    list_path: str
+    get_path: str
+    create_path: str
+    create_body: bytes
+
+
+async def call(target: Target, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+    """One request straight into the application."""
+    raw_path, _, query = path.partition("?")
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": raw_path,
+        "raw_path": raw_path.encode(),
+        "root_path": "",
+        "query_string": query.encode(),
+        "headers": [*target.headers, (b"content-length", b"%d" % len(body))],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+    }
+    chunks: list[bytes] = []
+    status = 0
+    sent = False
+
+    async def receive() -> dict[str, Any]:
+        nonlocal sent
+        if sent:
+            await asyncio.Event().wait()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        nonlocal status
+        status = message.get("status", status)
+        chunks.append(message.get("body", b""))
+
+    await target.app(scope, receive, send)
+    return status, b"".join(chunks)
+
+
+async def microseconds(count: int, request: Callable[[], Awaitable[tuple[int, bytes]]], expected: int) -> float:
+    """Processor time of one request: the best of several rounds."""
+    rounds = []
+    for _ in range(ROUNDS):
+        gc.collect()
+        started = time.process_time()
+        for _ in range(count):
+            status, body = await request()
+            if status != expected:
+                raise SystemExit(f"status {status}: {body[:300]!r}")
+        rounds.append((time.process_time() - started) / count * 1e6)
+    return min(rounds)
+
+
+async def bare_target(url: str, vaults: int, items: int) -> Target:
+    """The baseline: Starlette, asyncpg, JSON made by PostgreSQL, a token checked by HMAC."""
+    pool = await asyncpg.create_pool(url, min_size=2, max_size=4)
+    async with pool.acquire() as connection:
+        await connection.execute(
+            "CREATE TABLE bare_items (id uuid PRIMARY KEY, vault_id uuid NOT NULL, body jsonb NOT NULL)"
+        )
+        ids = [new_id() for _ in range(vaults)]
+        body = json.dumps({"title": "Car insurance", "fields": {"number": "A-1"}, "notes": NOTES, "tags": ["car"]})
+        rows = [(new_id(), vault, body) for vault in ids for _ in range(items)]
+        await connection.copy_records_to_table("bare_items", records=rows, columns=["id", "vault_id", "body"])
+        await connection.execute("CREATE INDEX ON bare_items (vault_id, id)")
+        await connection.execute("ANALYZE bare_items")
+    key = secrets.token_bytes(32)
+    token = base64.urlsafe_b64encode(b"user") + b"." + hmac.digest(key, b"user", "sha256").hex().encode()
+
+    def check(request: Request) -> None:
+        user, _, mac = request.headers["authorization"].removeprefix("Bearer ").partition(".")
+        expected = hmac.new(key, base64.urlsafe_b64decode(user), hashlib.sha256).hexdigest()
+        if not hmac.compare_digest(mac, expected):
+            raise PermissionError
+
+    async def list_items(request: Request) -> Response:
+        check(request)
+        found = await pool.fetchval(
+            "SELECT json_agg(t) FROM (SELECT id, body FROM bare_items WHERE vault_id = $1 ORDER BY id LIMIT 20) t",
+            UUID(request.query_params["vault_id"]),
+        )
+        return Response(found, media_type="application/json")
+
+    async def get_item(request: Request) -> Response:
+        check(request)
+        found = await pool.fetchval(
+            "SELECT row_to_json(t) FROM (SELECT id, body FROM bare_items WHERE id = $1) t",
+            UUID(request.path_params["id"]),
+        )
+        return Response(found, media_type="application/json")
+
+    async def create_item(request: Request) -> Response:
+        check(request)
+        data = orjson.loads(await request.body())
+        found = await pool.fetchval(
+            "INSERT INTO bare_items VALUES ($1, $2, $3) RETURNING json_build_object('id', id)",
+            new_id(),
+            UUID(data["vault_id"]),
+            orjson.dumps(data).decode(),
+        )
+        return Response(found, 201, media_type="application/json")
+
+    routes = [
+        Route("/items", list_items),
+        Route("/items", create_item, methods=["POST"]),
+        Route("/items/{id}", get_item),
+    ]
+    vault = rows[len(rows) // 2][1]
+    data = {"vault_id": str(vault), "title": "Car insurance", "notes": NOTES, "tags": ["car"]}
+    return Target(
+        Starlette(routes=routes),
+        [(b"authorization", b"Bearer " + token), (b"content-type", b"application/json"), (b"host", b"bench")],
+        f"/items?vault_id={vault}&limit=20",
+        f"/items/{rows[len(rows) // 2][0]}",
+        "/items",
+        orjson.dumps(data),
+    )
+
+
+async def our_target(app: Any, items: int) -> Target:
+    """LifeVault with a person, a vault and its items, made through the API."""
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://bench") as client:
+        account = {
+            "email": f"{secrets.token_hex(6)}@bench.test",
+            "password": secrets.token_urlsafe(16),
+            "name": "Bench",
+        }
+        (await client.post("/v1/auth/register", json=account)).raise_for_status()
+        form = {"username": account["email"], "password": account["password"]}
+        token = (await client.post("/v1/auth/token", data=form)).raise_for_status().json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        vault = {"name": "Family", "kind": "personal", "tier": "assisted"}
+        vault_id = (await client.post("/v1/vault/vaults", json=vault)).raise_for_status().json()["id"]
+        item = {"vault_id": vault_id, "type": "secure_note", "title": "Car insurance", "notes": NOTES, "tags": ["car"]}
+        item["fields"] = {}
+        for _ in range(items):
+            item_id = (await client.post("/v1/vault/items", json=item)).raise_for_status().json()["id"]
+    return Target(
+        app,
+        [(b"authorization", f"Bearer {token}".encode()), (b"content-type", b"application/json"), (b"host", b"bench")],
+        f"/v1/vault/items?vault_id={vault_id}&limit=20",
+        f"/v1/vault/items/{item_id}",
+        "/v1/vault/items",
+        orjson.dumps(item),
+    )
+
+
+async def measure(target: Target, requests: int) -> dict[str, float]:
+    """Microseconds for each kind of request."""
+    return {
+        "list 20": await microseconds(requests, lambda: call(target, "GET", target.list_path), 200),
+        "get": await microseconds(requests, lambda: call(target, "GET", target.get_path), 200),
+        "create": await microseconds(
+            requests, lambda: call(target, "POST", target.create_path, target.create_body), 201
+        ),
+    }
+
+
+async def run(arguments: argparse.Namespace, postgres: Any, valkey: str, folder: Path) -> dict[str, dict[str, float]]:
+    """Times of both applications and their ratios."""
+    key = lambda: base64.b64encode(os.urandom(32)).decode()  # noqa: E731
+    settings = load_settings(
+        environment="development",
+        database_url=postgres.app,
+        migration_database_url=postgres.owner,
+        redis_url=valkey,
+        root_keys=f"1:{key()}",
+        token_keys=f"k1:{key()}",
+        lookup_key=key(),
+        blob_url=(folder / "blobs").as_uri(),
+        data_dir=folder,
+    )
+    open_runtime(settings)
+    ours = await our_target(create_app(settings), arguments.items)
+    bare = await bare_target(postgres.superuser, arguments.vaults, arguments.items)
+    result = {"bare": await measure(bare, arguments.requests), "lifevault": await measure(ours, arguments.requests)}
+    result["bare again"] = await measure(bare, arguments.requests)
+    floor = {name: min(result["bare"][name], result["bare again"][name]) for name in result["bare"]}
+    result["ratio"] = {name: result["lifevault"][name] / floor[name] for name in floor}
+    await close_runtime()
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--vaults", type=int, default=200)
+    parser.add_argument("--items", type=int, default=200)
+    parser.add_argument("--requests", type=int, default=300)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        postgres = stack.enter_context(embedded_postgres(folder / "postgres", durable=False))
+        valkey = stack.enter_context(embedded_valkey(folder / "valkey"))
+        config = Config(Path(__file__).parent.parent.parent / "alembic.ini")
+        config.attributes["url"] = postgres.owner
+        command.upgrade(config, "head")
+        logs = stack.enter_context(open(os.devnull, "wb"))
+        stack.enter_context(contextlib.redirect_stderr(io.TextIOWrapper(logs)))
+        configure_logging()
+        result = asyncio.run(run(arguments, postgres, valkey, folder))
+    if arguments.json:
+        sys.stdout.write(json.dumps(result) + "\n")
+        return
+    sys.stdout.write(f"{'µs of processor time a request':32}{'list 20':>10}{'get':>10}{'create':>10}\n")
+    for name in ("bare", "bare again", "lifevault"):
+        sys.stdout.write(f"{name:32}" + "".join(f"{result[name][kind]:10.0f}" for kind in GOALS) + "\n")
+    sys.stdout.write(f"{'ratio to bare':32}" + "".join(f"{result['ratio'][kind]:9.1f}×" for kind in GOALS) + "\n")
+    sys.stdout.write(f"{'goal: at most':32}" + "".join(f"{goal:9}×" for goal in GOALS.values()) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,310 @@
+"""Finding and answering: `python -m tests.benchmarks.retrieval --eval DIR [--cache DIR] [--json]`.
+
+The main track is one mixed vault of the four folders with ready-made passages, scored as in the set's own README. The
+same documents are then read, cut and searched as the product does it (a hit counts as the marked evidence that it
+overlaps). Baselines run in the same run on the same passages. Weights and thesaurus were made with this set in view:
+`learn_ranking` prints the figures on held-out documents.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from app.rag import extractive, lexical
+from app.rag.document import Page
+from app.rag.parsing import Limits, read_pages
+from app.rag.ranking import Hit, search
+from app.rag.shard import Shard, open_shard
+from tests.benchmarks.evaluation import (
+    CachedEmbedder,
+    Document,
+    EvaluationSet,
+    Question,
+    Scores,
+    Span,
+    make_embedder,
+    passage_of,
+    passage_shard,
+    passage_shard_bytes,
+    product_shard,
+    read_pdf_questions,
+    read_set,
+)
+
+LARGE = 20_000
+RRF = 60
+SHARED_CHARACTERS = 25
+"""A quote holds a marked clause when it shares so many characters with it, or all of a shorter one."""
+
+Result = dict[str, Any]
+
+
+def main() -> None:
+    arguments = _arguments()
+    data = read_set(arguments.eval)
+    embedder = make_embedder(arguments.cache)
+    result = measure(data, embedder)
+    embedder.save()
+    if arguments.json:
+        print(json.dumps(result, indent=2))
+    else:
+        show(result)
+
+
+def measure(data: EvaluationSet, embedder: CachedEmbedder) -> Result:
+    shards = [passage_shard(document, embedder) for document in data.documents]
+    product = [product_shard(document, embedder) for document in data.documents]
+    hits = {question.id: ask(shards, question, embedder) for question in data.questions}
+    product_hits = {question.id: ask(product, question, embedder) for question in data.questions}
+    return {
+        "mixed vault": {
+            **baselines(data, shards, embedder),
+            "LifeVault, words only": by_passage(data, {q.id: ask(shards, q, None) for q in data.questions}),
+            "LifeVault": by_passage(data, hits),
+            "LifeVault, own chunks": by_overlap(data, product_hits),
+        },
+        "other languages": other_languages(data, shards, embedder),
+        "PDF pages": pdf_pages(data, embedder),
+        "answers": {
+            "ready-made passages": answers(data, shards, hits, embedder),
+            "own chunks": answers(data, product, product_hits, embedder),
+        },
+        f"latency, {LARGE} chunks": latency(data, embedder),
+    }
+
+
+def ask(shards: Sequence[Shard], question: Question, embedder: CachedEmbedder | None, limit: int = 10) -> list[Hit]:
+    vector = embedder.embed_query(question.text) if embedder else None
+    return search(shards, question.text, vector, limit, embedder=embedder)
+
+
+def grouped(questions: Iterable[Question], add: Callable[[Scores, Question], None]) -> Result:
+    """Means for each folder and for all."""
+    scores: dict[str, Scores] = defaultdict(Scores)
+    for question in questions:
+        for name in (question.folder, "ALL"):
+            add(scores[name], question)
+    return {name: found.means() for name, found in scores.items()}
+
+
+def by_passage(data: EvaluationSet, hits: dict[str, list[Hit]]) -> Result:
+    def add(scores: Scores, question: Question) -> None:
+        scores.add(passage_of(hits[question.id], data.documents), set(question.relevant))
+
+    return grouped(data.questions, add)
+
+
+def by_overlap(data: EvaluationSet, hits: dict[str, list[Hit]]) -> Result:
+    """A hit finds every piece of evidence that it overlaps and that no better hit has found."""
+
+    def add(scores: Scores, question: Question) -> None:
+        document = data.by_name[question.document]
+        evidence = set(question.spans or document.spans(question.relevant))
+        ranked: list[object] = []
+        for hit in hits[question.id]:
+            left = evidence.difference(ranked) if hit.document_id == document.id else ()
+            ranked.append(min((span for span in left if overlap(document.place(hit), span) > 0), default=None))
+        scores.add(ranked, evidence)
+
+    return grouped(data.questions, add)
+
+
+def baselines(data: EvaluationSet, shards: list[Shard], embedder: CachedEmbedder) -> Result:
+    """BM25 of title and body, whole passages as single vectors, and both fused by reciprocal rank."""
+    passages = [(d.title, name, text) for d in data.documents for name, text in d.passages.items()]
+    names = [name for _, name, _ in passages]
+    vectors = embedder.embed_passages([f"{title}\n{text}" for title, _, text in passages])
+
+    def words(question: Question) -> NDArray[np.float64]:
+        found = lexical.match(shards, question.text)
+        return found.body(found.idf) + (found.in_title * found.title_idf).sum(axis=1)[found.chunk_document]
+
+    def dense(question: Question) -> NDArray[np.float64]:
+        likeness: NDArray[np.float64] = (vectors @ embedder.embed_query(question.text)).astype(float)
+        return likeness
+
+    def fused(question: Question) -> NDArray[np.float64]:
+        return sum((1 / (RRF + ranks(scores(question))) for scores in (words, dense)), np.zeros(len(names)))
+
+    def run(scores: Callable[[Question], NDArray[np.float64]]) -> Result:
+        def add(found: Scores, question: Question) -> None:
+            best = np.argsort(-scores(question), kind="stable")[:10]
+            found.add([names[at] for at in best], set(question.relevant))
+
+        return grouped(data.questions, add)
+
+    return {"BM25, title + body": run(words), "MiniLM, title + body": run(dense), "RRF of both": run(fused)}
+
+
+def ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    found = np.empty(len(scores))
+    found[np.argsort(-scores, kind="stable")] = np.arange(1, len(scores) + 1)
+    return found
+
+
+def other_languages(data: EvaluationSet, shards: list[Shard], embedder: CachedEmbedder) -> Result:
+    """Hindi and Spanish questions about English passages; MiniLM and its words are English."""
+    hits = {question.id: ask(shards, question, embedder) for question in data.foreign}
+
+    def add(scores: Scores, question: Question) -> None:
+        scores.add(passage_of(hits[question.id], data.documents), set(question.relevant))
+
+    return {name: means for name, means in grouped(data.foreign, add).items() if name != "ALL"}
+
+
+def pdf_pages(data: EvaluationSet, embedder: CachedEmbedder) -> Result:
+    """Real PDFs, read and cut as the product does it; a page counts once, at its first hit."""
+    files = [json.loads(line) for line in (data.folder / "pdf" / "files.jsonl").read_text().splitlines()]
+    shards = []
+    for file in files:
+        pages = asyncio.run(_read_pdf(data.folder / "pdf" / file["file"]))
+        shards.append(product_shard(Document(file["file"], "pdf", file["title"], {}), embedder, pages))
+    by_id = {Document(file["file"], "pdf", "", {}).id: file["file"] for file in files}
+
+    def add(scores: Scores, question: Question) -> None:
+        found = ask(shards, question, embedder, limit=60)
+        pages = list(dict.fromkeys((by_id[hit.document_id], hit.page) for hit in found))
+        scores.add(pages[:10], {(question.document, page) for page in question.pages})
+
+    return {"LifeVault": grouped(read_pdf_questions(data.folder), add)["ALL"]}
+
+
+async def _read_pdf(path: Path) -> list[Page]:
+    async def content() -> AsyncIterator[bytes]:
+        yield path.read_bytes()
+
+    events = read_pages(content(), media_type="application/pdf", name=path.name, limits=Limits())
+    return [Page(event.number, event.text) async for event in events]
+
+
+def answers(
+    data: EvaluationSet, shards: list[Shard], hits: dict[str, list[Hit]], embedder: CachedEmbedder
+) -> dict[str, float]:
+    """In percent. Right: a quote holds the marked answer, in the right document; exact: quote equals its page's text."""
+    pages = {shard.source.document_id: shard for shard in shards}
+    given = {question.id: extractive.answer(question.text, hits[question.id]) for question in data.questions}
+    exact = [
+        pages[quoted.document_id].page_text(quoted.page - 1)[quoted.start : quoted.end] == quoted.quote
+        for answer in given.values()
+        for quoted in answer.citations
+    ]
+    right, first = [], []
+    for question in data.questions:
+        if question.folder != "govuk":  # its answers are judgements ("yes"), not words of the text
+            verdicts = [holds_answer(data, question, quoted) for quoted in given[question.id].citations]
+            right.append(any(verdicts))
+            first.append(any(verdicts[:1]))
+    refused = [not extractive.answer(q.text, ask(shards, q, embedder)).found for q in data.unanswerable]
+    return {
+        "unanswerable, said not found": percent(refused),
+        "answerable, said not found": percent([not answer.found for answer in given.values()]),
+        "answer in the quotes": percent(right),
+        "answer in the first quote": percent(first),
+        "citations exact": percent(exact),
+    }
+
+
+def holds_answer(data: EvaluationSet, question: Question, quoted: extractive.Citation) -> bool:
+    document = data.by_name[question.document]
+    if quoted.document_id != document.id:
+        return False
+    if not question.spans:
+        return any(_plain(answer) in _plain(quoted.quote) for answer in question.answers)
+    place = document.place(quoted)
+    return any(overlap(place, span) >= min(SHARED_CHARACTERS, span[1] - span[0]) for span in question.spans)
+
+
+def overlap(one: Span, other: Span) -> int:
+    return min(one[1], other[1]) - max(one[0], other[0])
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def percent(verdicts: Sequence[bool]) -> float:
+    return round(100 * float(np.mean(verdicts)), 1)
+
+
+def latency(data: EvaluationSet, embedder: CachedEmbedder) -> dict[str, float]:
+    """Milliseconds on one thread, question embedded anew each time. Cold: open every shard, then the first search."""
+    plain = shard_bytes(data, embedder)
+    questions = [question.text for question in data.questions[:: len(data.questions) // 60]]
+    embedder.inner.embed_query("warm up")
+    cold = [timed(lambda text=text: _cold(plain, text, embedder)) for text in questions[:12]]  # type: ignore[misc]
+    shards = [open_shard(each) for each in plain]
+    search(shards, questions[0], None, 10, embedder=embedder.inner)
+    warm = [timed(lambda text=text: search(shards, text, None, 10, embedder=embedder.inner)) for text in questions]  # type: ignore[misc]
+    vectors = np.concatenate([shard.vectors for shard in shards])
+    query = embedder.inner.embed_query(questions[0])
+    bare = [timed(lambda: np.argpartition(vectors @ query, -10)) for _ in range(20)]
+    return {
+        "shards": len(shards),
+        "chunks": sum(map(len, shards)),
+        "vectors": len(vectors),
+        "warm p50": round(float(np.percentile(warm, 50)), 1),
+        "warm p95": round(float(np.percentile(warm, 95)), 1),
+        "cold p95": round(float(np.percentile(cold, 95)), 1),
+        "baseline: NumPy dot product with all vectors, p50": round(float(np.median(bare)), 1),
+        "warm p50 / baseline": round(float(np.percentile(warm, 50) / np.median(bare)), 1),
+    }
+
+
+def _cold(plain: list[bytes], text: str, embedder: CachedEmbedder) -> list[Hit]:
+    return search([open_shard(each) for each in plain], text, None, 10, embedder=embedder.inner)
+
+
+def shard_bytes(data: EvaluationSet, embedder: CachedEmbedder) -> list[bytes]:
+    """The documents of the set again and again until there are `LARGE` chunks, each with memory of its own."""
+    once = [passage_shard_bytes(document, embedder) for document in data.documents]
+    sizes = [len(document.passages) for document in data.documents]
+    count = int(np.searchsorted(np.cumsum(sizes * (LARGE // sum(sizes) + 1)), LARGE)) + 1
+    return [bytes(bytearray(once[at % len(once)])) for at in range(count)]
+
+
+def timed(action: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    action()
+    return 1000 * (time.perf_counter() - start)
+
+
+def show(result: Result) -> None:
+    console = Console()
+    for title, rows in result.items():
+        columns = sorted({key for row in rows.values() if isinstance(row, dict) for key in row}, key=str)
+        table = Table("", *columns, title=title)
+        for name, row in rows.items():
+            table.add_row(
+                name, *[_cell(row.get(column)) for column in columns] if isinstance(row, dict) else [str(row)]
+            )
+        console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return " / ".join(f"{value[name]:.1f}" for name in Scores.NAMES)
+    return str(value)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    default = os.environ.get("LIFEVAULT_EVAL")
+    parser.add_argument("--eval", type=Path, default=default, required=default is None, help="the evaluation set")
+    parser.add_argument("--cache", type=Path, default=Path(".cache"), help="a folder for models and vectors")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

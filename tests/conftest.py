@@ -1,0 +1,131 @@
+"""One real PostgreSQL and one real Valkey for each test process; tests share them and make people of their own."""
+
+import base64
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import tasks
+from app.cli.embedded.postgres import PostgresUrls, embedded_postgres
+from app.cli.embedded.valkey import embedded_valkey
+from app.core.config import Settings, load_settings
+from app.db.runtime import Runtime, close_runtime, open_runtime
+from app.db.session import session_scope
+from app.jobs import service as jobs
+from app.jobs.runner import run_job
+from app.main import create_app
+from tests.stack import Stack, free_port
+
+ROOT = Path(__file__).parent.parent
+assert tasks.__all__  # importing them registers every package's tasks
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def random_key() -> str:
+    return base64.b64encode(os.urandom(32)).decode()
+
+
+def migrate(url: str, revision: str = "head") -> None:
+    config = Config(ROOT / "alembic.ini")
+    config.attributes["url"] = url
+    command.upgrade(config, revision)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresUrls]:
+    with embedded_postgres(tmp_path_factory.mktemp("postgres"), durable=False) as urls:
+        yield urls
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with embedded_valkey(tmp_path_factory.mktemp("valkey")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def settings(postgres: PostgresUrls, valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    migrate(postgres.owner)
+    return load_settings(
+        environment="test",
+        database_url=postgres.app,
+        migration_database_url=postgres.owner,
+        redis_url=valkey,
+        root_keys=f"1:{random_key()}",
+        token_keys=f"k1:{random_key()}",
+        lookup_key=random_key(),
+        blob_url=tmp_path_factory.mktemp("blobs").as_uri(),
+        data_dir=tmp_path_factory.mktemp("data"),
+        smtp_url="smtp://127.0.0.1:1",
+        rate_limit_per_minute=0,
+        anonymous_rate_limit_per_minute=0,
+    )
+
+
+@pytest.fixture(scope="session")
+async def runtime(anyio_backend: str, settings: Settings) -> AsyncIterator[Runtime]:
+    yield open_runtime(settings)
+    await close_runtime()
+
+
+@pytest.fixture
+async def session(runtime: Runtime) -> AsyncIterator[AsyncSession]:
+    """A transaction of the system, for looking at rows and for factories that need one; committed at the end."""
+    async with session_scope() as session:
+        yield session
+
+
+@pytest.fixture
+async def client(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
+    """HTTP to the application in this process, through all its layers."""
+    transport = httpx.ASGITransport(create_app(runtime.settings), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://lifevault.test") as client:
+        yield client
+
+
+async def drain_jobs(settings: Settings, rounds: int = 20) -> list[UUID]:
+    """Do all the background work that is due, in this process, as the worker would; returns the jobs it ran."""
+    ran = []
+    for _ in range(rounds):
+        async with session_scope() as session:
+            await jobs.expand_events(session)
+            due = await jobs.claim_due(session, settings.job_max_attempts)
+        if not due:
+            break
+        for job_id in due:
+            await run_job(job_id, settings.job_lease_seconds)
+        ran += due
+    return ran
+
+
+@pytest.fixture(scope="session")
+def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Stack]]:
+    stacks: list[Stack] = []
+
+    def make(**environment: str) -> Stack:
+        folder = tmp_path_factory.mktemp("a home") / "data of the fämily"
+        folder.mkdir()
+        stack = Stack(folder, free_port(), environment)
+        stacks.append(stack)
+        stack.start()
+        return stack
+
+    yield make
+    for stack in stacks:
+        stack.stop()
+
+
+@pytest.fixture(scope="session")
+def stack(make_stack: Callable[..., Stack]) -> Stack:
+    return make_stack()

@@ -1,0 +1,81 @@
+"""The schema that migrations make is the schema that the models mean."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from alembic import command
+from alembic.config import Config
+
+from app.cli.embedded.postgres import PostgresUrls
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def empty_database(postgres: PostgresUrls) -> Iterator[str]:
+    import asyncio
+
+    name = f"round_trip_{uuid4().hex[:8]}"
+
+    async def run(statement: str) -> None:
+        connection = await asyncpg.connect(postgres.superuser)
+        await connection.execute(statement)
+        await connection.close()
+
+    asyncio.run(run(f"CREATE DATABASE {name} OWNER lifevault_owner"))
+    yield postgres.owner.rpartition("/")[0] + f"/{name}"
+    asyncio.run(run(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def config_for(url: str) -> Config:
+    config = Config(ROOT / "alembic.ini")
+    config.attributes["url"] = url
+    return config
+
+
+def test_migrations_go_up_and_down_and_up_again_and_match_the_models(empty_database):
+    config = config_for(empty_database)
+
+    command.upgrade(config, "head")
+    command.downgrade(config, "base")
+    command.upgrade(config, "head")
+
+    command.check(config)  # raises when the models differ
+
+
+async def test_every_table_forces_row_level_security_on_the_application(postgres, runtime):
+    connection = await asyncpg.connect(postgres.app)
+    try:
+        tables = await connection.fetch(
+            "SELECT relname, relforcerowsecurity, relrowsecurity, pg_get_userbyid(relowner) AS owner FROM pg_class "
+            "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'alembic_version'"
+        )
+        rights = await connection.fetchrow(
+            "SELECT rolsuper, rolbypassrls, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = current_user"
+        )
+    finally:
+        await connection.close()
+
+    assert tables
+    assert [
+        table["relname"] for table in tables if not (table["relforcerowsecurity"] and table["relrowsecurity"])
+    ] == []
+    assert {table["owner"] for table in tables} == {"lifevault_owner"}
+    assert not any(rights.values())
+
+
+async def test_without_a_principal_no_row_of_any_table_is_seen(postgres, runtime):
+    connection = await asyncpg.connect(postgres.app)
+    try:
+        names = await connection.fetch(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace "
+            "AND relname <> 'alembic_version'"
+        )
+        counts = {name[0]: await connection.fetchval(f"SELECT count(*) FROM {name[0]}") for name in names}
+    finally:
+        await connection.close()
+
+    assert set(counts.values()) == {0}

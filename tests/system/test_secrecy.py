@@ -1,0 +1,149 @@
+"""Nothing that a person writes can be found in anything that is kept, sent or logged."""
+
+import base64
+import io
+import subprocess
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from app.cli.embedded.binaries import postgres_programs
+from app.cli.embedded.files import read_json
+from app.cli.embedded.secrets import load_or_create_secrets
+from tests.stack import Stack, upload, wait_for_job
+from tests.system.test_main_job import pdf
+
+pytestmark = pytest.mark.slow
+
+
+def marker(number: int) -> str:
+    """A word that stands nowhere else; letters only, so that no parser or stemmer changes it on the way."""
+    return "zqx" + "".join(chr(ord("a") + int(digit)) for digit in f"{number:04}") + "vwkj"
+
+
+def spellings(word: str) -> list[bytes]:
+    """The word as it might be found: plain, UTF-16, hexadecimal, base64 at any of its three alignments."""
+    plain = word.encode()
+    found = [plain, plain.upper(), plain.capitalize()]
+    for raw in (plain, word.encode("utf-16-le"), word.encode("utf-16-be")):
+        found += [raw, raw.hex().encode(), raw.hex().upper().encode()]
+        for shift in range(3):
+            encoded = base64.b64encode(b"\0" * shift + raw)
+            cut = encoded[4 if shift else 0 : -4]
+            found += [cut, cut.replace(b"+", b"-").replace(b"/", b"_")]
+    return found
+
+
+def docx(text: str) -> bytes:
+    output = io.BytesIO()
+    word = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    package = "http://schemas.openxmlformats.org/package/2006"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"
+    main_type = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+    with zipfile.ZipFile(output, "w") as archive:
+        archive.writestr(
+            "[Content_Types].xml",
+            f'<Types xmlns="{package}/content-types"><Default Extension="rels" '
+            'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+            f'<Override PartName="/word/document.xml" ContentType="{main_type}"/></Types>',
+        )
+        archive.writestr(
+            "_rels/.rels",
+            f'<Relationships xmlns="{package}/relationships">'
+            f'<Relationship Id="r" Type="{office}" Target="word/document.xml"/></Relationships>',
+        )
+        body = f"<w:body><w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:body>"
+        archive.writestr("word/document.xml", f'<w:document xmlns:w="{word}">{body}</w:document>')
+    return output.getvalue()
+
+
+def plant(stack: Stack) -> list[str]:
+    """Write a marker into everything that can be written; returns the markers."""
+    words = iter(marker(number) for number in range(1000))
+    planted: list[str] = []
+
+    def word() -> str:
+        planted.append(next(words))
+        return planted[-1]
+
+    person = stack.person()
+    client = person.client
+    client.patch("/v1/auth/me", json={"name": word()}).raise_for_status()
+    guest = f"{word()}@family.example"
+    vault = client.post("/v1/vault/vaults", json={"name": word(), "kind": "family", "tier": "assisted"}).json()
+    client.post(
+        f"/v1/vault/vaults/{vault['id']}/invitations", json={"email": guest, "role": "viewer"}
+    ).raise_for_status()
+    item = {
+        "vault_id": vault["id"],
+        "type": "secure_note",
+        "title": word(),
+        "notes": word(),
+        "tags": [word()],
+        "fields": {},
+    }
+    created = client.post("/v1/vault/items", json=item).raise_for_status()
+    path, etag = f"/v1/vault/items/{created.json()['id']}", created.headers["etag"]
+    client.patch(path, json={"title": word(), "notes": word()}, headers={"If-Match": etag}).raise_for_status()
+    files = [
+        (f"{word()}.pdf", pdf([[word()], [f"The {word()} expires on 4 May 2027."]])),
+        (f"{word()}.txt", f"About {word()}.\n".encode()),
+        (f"{word()}.txt", f"About {word()}.\n".encode("utf-16")),
+        (f"{word()}.docx", docx(word())),
+        (f"{word()}.html", f"<html><title>{word()}</title><body><p>{word()}</p></body></html>".encode()),
+        (f"{word()}.eml", f"From: a@b.example\nTo: c@d.example\nSubject: {word()}\n\nDear {word()}.\n".encode()),
+        (f"{word()}.pdf", b"%PDF-1.4 cut off " + word().encode()),
+    ]
+    for name, content in files:
+        wait_for_job(person, upload(person, name, content)["job_id"])
+    for question in (f"When does the {planted[-12]} expire?", f"Who is {word()}?"):
+        client.post("/v1/rag/ask", json={"question": question}).raise_for_status()
+        client.post("/v1/rag/search", json={"query": question}).raise_for_status()
+    for wrong in ({"email": word(), "password": word(), "name": 1}, {word(): word()}):
+        assert client.post("/v1/auth/register", json=wrong).status_code == 422
+    client.get(f"/v1/vault/items?vault_id={word()}")
+    client.get(f"/v1/{word()}")
+    return planted
+
+
+def dump(stack: Stack) -> bytes:
+    secrets = load_or_create_secrets(stack.folder)
+    port = read_json(stack.folder / "ports.json")["postgres"]
+    url = f"postgresql://postgres:{secrets.postgres.superuser}@127.0.0.1:{port}/lifevault"
+    program = postgres_programs(None) / "pg_dump"
+    return subprocess.run([program, "--dbname", url], check=True, capture_output=True).stdout
+
+
+def found_in(content: bytes, words: list[str]) -> list[str]:
+    return [word for word in words if any(spelling in content for spelling in spellings(word))]
+
+
+def test_no_planted_word_is_found_in_anything_that_is_kept(stack: Stack):
+    before = set(Path(tempfile.gettempdir()).iterdir())
+    words = plant(stack)
+
+    dumped = dump(stack)
+    assert b"COPY public.vault_items" in dumped
+    findings = {"pg_dump": found_in(dumped, words)}
+    own_temp = [path for path in Path(tempfile.gettempdir()).iterdir() if path not in before]
+    for folder in [stack.folder, stack.folder.parent / "up.log", *own_temp]:
+        for path in [folder] if folder.is_file() else folder.rglob("*"):
+            if path.is_file():
+                try:
+                    content = path.read_bytes()
+                except (FileNotFoundError, PermissionError):
+                    continue
+                findings[str(path)] = found_in(content + path.name.encode(), words)
+
+    assert len(words) > 25
+    assert {place: found for place, found in findings.items() if found} == {}
+
+
+def test_the_search_for_planted_words_would_find_them():
+    word = marker(7)
+
+    for content in (word, word.encode("utf-16-le"), base64.b64encode(f"a {word} b".encode()), word.encode().hex()):
+        raw = content if isinstance(content, bytes) else content.encode()
+        assert found_in(b"before " + raw + b" after", [word]) == [word]
