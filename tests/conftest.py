@@ -123,7 +123,7 @@ def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
 
     yield make
     for stack in stacks:
-        stack.stop()
+        stack.close()
 
 
 @pytest.fixture(scope="session")

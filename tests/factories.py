@@ -23,7 +23,7 @@ from app.vault.schemas.documents import DocumentAccepted, DocumentCreate
 from app.vault.schemas.items import ItemCreate, ItemRead
 from app.vault.schemas.vaults import Kind, VaultCreate, VaultRead
 
-PASSWORD = "correct horse battery"  # noqa: S105
+PASSWORD = "correct horse battery"
 _hashes: dict[str, str] = {}
 
 
@@ -97,7 +97,7 @@ async def make_item(
     owner: TestUser,
     vault: VaultRead,
     *,
-    type: str = "passport",  # noqa: A002 (the word of the API)
+    type: str = "passport",
     title: str = "Ada's passport",
     fields: dict[str, Any] | None = None,
     notes: str = "",

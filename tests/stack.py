@@ -34,6 +34,7 @@ class Stack:
     port: int
     environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
+    clients: list[httpx.Client] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -48,9 +49,9 @@ class Stack:
             "--data",
             str(self.folder),
         ]
-        log = (self.folder.parent / "up.log").open("ab")
         kept = {key: value for key, value in os.environ.items() if not key.startswith("LIFEVAULT_")}
-        self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**kept, **self.environment})
+        with (self.folder.parent / "up.log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**kept, **self.environment})
         self.wait_ready()
 
     def wait_ready(self, seconds: float = READY_SECONDS) -> None:
@@ -70,8 +71,14 @@ class Stack:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(60)
 
+    def close(self) -> None:
+        self.stop()
+        for client in self.clients:
+            client.close()
+
     def person(self) -> Person:
         client = httpx.Client(base_url=self.url, timeout=60)
+        self.clients.append(client)
         person = Person(client, f"{secrets.token_hex(6)}@family.example", secrets.token_urlsafe(12))
         account = {"email": person.email, "password": person.password, "name": "Robin Varga"}
         client.post("/v1/auth/register", json=account).raise_for_status()

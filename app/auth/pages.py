@@ -20,7 +20,7 @@ button,input{{font:inherit;padding:.6rem 1rem;border-radius:6px;border:1px solid
 box-sizing:border-box;margin:.3rem 0 1rem}}button{{background:#14532d;border:0;color:#fff}}</style></head>
 <body><h1>{title}</h1>{content}</body></html>"""
 FORM = '<form method="post"><input type="hidden" name="token" value="{token}">{fields}<button>{action}</button></form>'
-NEW_PASSWORD = """<label>New password
+NEW_FIELD = """<label>New password
 <input type="password" name="password" autocomplete="new-password" required autofocus></label>"""
 
 Kind = Literal["verify", "reset"]
@@ -65,7 +65,7 @@ async def reset(form: Annotated[LinkForm, Form()]) -> Response:
 
 
 def _form(kind: Kind, token: str, problem: str = "", status: int = 200) -> Response:
-    fields = f"<p>{escape(problem)}</p>{NEW_PASSWORD}" if kind == "reset" else ""
+    fields = f"<p>{escape(problem)}</p>{NEW_FIELD}" if kind == "reset" else ""
     return _page(TITLES[kind], FORM.format(token=escape(token), fields=fields, action=TITLES[kind]), status)
 
 

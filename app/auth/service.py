@@ -8,7 +8,7 @@ from app.auth.accounts import (
     update_me,
     verify_email,
 )
-from app.auth.addresses import email_digest, normalise_email
+from app.auth.addresses import email_digest, envelope_email, normalise_email
 from app.auth.links import make_link
 from app.auth.profiles import Profile, find_profile, profile
 from app.auth.purge import purge
@@ -32,6 +32,7 @@ __all__ = [
     "end",
     "end_session",
     "end_this",
+    "envelope_email",
     "find_profile",
     "list_sessions",
     "make_link",

@@ -4,7 +4,6 @@ import typer
 
 from app.cli.config import config_app
 from app.cli.demo import demo
-from app.cli.demo import demo
 from app.cli.migrate import migrate
 from app.cli.status import status, stop
 from app.cli.up import up
@@ -21,7 +20,6 @@ app.command()(status)
 app.command()(stop)
 app.command()(demo)
 app.command()(migrate)
-app.command()(demo)
 app.add_typer(config_app)
 
 

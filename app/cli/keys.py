@@ -1,11 +1,19 @@
-"""`lifevault keys`: exchanging root keys and data keys."""
+"""`lifevault keys`: root keys and data keys exchanged."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 from uuid import UUID
 
 import typer
+
+from app.cli.options import DataOption, data_folder
+
+if TYPE_CHECKING:
+    from app.core.config import Settings
+
+T = TypeVar("T")
 
 keys_app = typer.Typer(name="keys", help="Exchange the keys that protect what people store.", no_args_is_help=True)
 
@@ -16,25 +24,25 @@ def _keys() -> None:
 
 
 @keys_app.command()
-def rotate_root() -> None:
-    """Wrap every data key with the newest of LIFEVAULT_ROOT_KEYS; afterwards the older ones can be taken out.
+def rotate_root(data: DataOption = None) -> None:
+    """Wrap every data key by the newest of LIFEVAULT_ROOT_KEYS; the older ones can be taken out afterwards.
 
-    Add the new root key under a higher version first, and restart all processes with both. No data is touched.
+    First add the new root key under a higher version and restart every process with both. No data is touched.
     """
-    typer.echo(f"{_run(_rewrap_all)} data keys wrapped by the newest root key.")
+    count = _run(_rewrap_all, data)
+    typer.echo(f"{count} data keys are wrapped anew; all of them stand under the newest root key.")
 
 
 @keys_app.command()
-def rotate_vault(vault_id: Annotated[UUID, typer.Argument(help="The vault.")]) -> None:
-    """Give a vault a new data key; the worker then encrypts everything in it anew and destroys the old key."""
+def rotate_vault(vault_id: Annotated[UUID, typer.Argument(help="The vault.")], data: DataOption = None) -> None:
+    """Give a vault a new data key: the worker encrypts everything in it anew, then destroys the old key."""
     from app.vault.errors import VaultNotFound  # noqa: PLC0415  keeps `--help` quick
 
     try:
-        job_id = _run(lambda: _queue_rotation(vault_id))
+        job_id = _run(lambda: _queue_rotation(vault_id), data)
     except VaultNotFound:
-        typer.echo("There is no such vault.", err=True)
-        raise typer.Exit(1) from None
-    typer.echo(f"The worker does it now, as job {job_id}.")
+        _stop("There is no such vault.")
+    typer.echo(f"The worker does it as job {job_id}.")
 
 
 async def _rewrap_all() -> int:
@@ -44,10 +52,10 @@ async def _rewrap_all() -> int:
     count = 0
     while True:
         async with session_scope() as session:
-            done = await current().keys.rewrap(session)
-        if not done:
+            rewrapped = await current().keys.rewrap(session)
+        if not rewrapped:
             return count
-        count += done
+        count += rewrapped
 
 
 async def _queue_rotation(vault_id: UUID) -> UUID:
@@ -58,4 +66,36 @@ async def _queue_rotation(vault_id: UUID) -> UUID:
         return await rotate_vault_key(session, vault_id)
 
 
-def _run[T](work: Callable[[], Awaitable[T]]) -> T: ...
+def _run(work: Callable[[], Awaitable[T]], data: Path | None) -> T:
+    """Do it on the configured database, or on that of a running `up`."""
+    from app.db.runtime import close_runtime, open_runtime  # noqa: PLC0415
+
+    settings = _settings(data)
+
+    async def opened() -> T:
+        open_runtime(settings)
+        try:
+            return await work()
+        finally:
+            await close_runtime()
+
+    return asyncio.run(opened())
+
+
+def _settings(data: Path | None) -> "Settings":
+    from app.cli.embedded.errors import EmbeddedError  # noqa: PLC0415
+    from app.cli.embedded.instance import settings_of_running  # noqa: PLC0415
+    from app.core.config import SettingsError, load_settings  # noqa: PLC0415
+
+    try:
+        settings = load_settings()
+        return settings if settings.database_url.get_secret_value() else settings_of_running(data_folder(data))
+    except SettingsError as error:
+        _stop("\n".join(error.problems))
+    except EmbeddedError as error:
+        _stop(str(error))
+
+
+def _stop(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(1)

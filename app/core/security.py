@@ -20,7 +20,7 @@ from app.core.clock import new_id
 from app.core.errors import Unauthorized, Unavailable
 
 if TYPE_CHECKING:
-    from passlib.context import CryptContext  # type: ignore[import-untyped]
+    from passlib.context import CryptContext
 
 T = TypeVar("T")
 
@@ -134,7 +134,7 @@ class AccessTokens:
 
     def sign(self, user_id: UUID, session_id: UUID, scope: str) -> str:
         """A token that is valid for `seconds` from now."""
-        from jose import jwt  # type: ignore[import-untyped]  # noqa: PLC0415 (takes a while to import)
+        from jose import jwt  # noqa: PLC0415 (takes a while to import)
 
         now = int(time.time())
         claims = {

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from app.auth.service import envelope_email
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -39,10 +41,11 @@ def compose(letter: Letter, *, mail_id: UUID, written_at: datetime, sender: str,
     """
     subject, action, body = _text(letter, public_url)
     name, address = parseaddr(sender)
-    message = EmailMessage(policy=SMTP if letter.to.isascii() else SMTPUTF8)
+    local_part, _, domain = envelope_email(letter.to).rpartition("@")
+    message = EmailMessage(policy=SMTP if local_part.isascii() else SMTPUTF8)
     message["Subject"] = subject
     message["From"] = Address(name, addr_spec=address)
-    message["To"] = Address(addr_spec=letter.to)
+    message["To"] = Address(username=local_part, domain=domain)
     message["Date"] = format_datetime(written_at)
     message["Message-ID"] = f"<{mail_id}@{address.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,27 +80,32 @@ def match(shards: Sequence[Shard], question: str, added: str = "") -> Matches:
         for language, terms in by_language.items()
     }
     in_title = np.zeros((len(shards), len(names)), bool)
-    entries: list[tuple[NDArray[np.uint32], int, int, NDArray[np.uint8]]] = []
+    sizes = [len(shard) for shard in shards]
+    postings, frequencies, counts, numbers, offsets = [], [], [], [], []
     offset = 0
     for index, shard in enumerate(shards):
-        ids, numbers = wanted[shard.source.language]
-        in_title[index, numbers[shard.find_in_title(ids) >= 0]] = True
-        places = shard.find(ids)
-        for place, term in zip(places.tolist(), numbers.tolist(), strict=True):
-            if place >= 0:
-                chunks, frequencies = shard.postings(place)
-                entries.append((chunks, offset, term, frequencies))
-        offset += len(shard)
-    sizes = [len(entry[0]) for entry in entries]
+        ids, places_of = wanted[shard.source.language]
+        places = shard.terms.searchsorted(ids)
+        found = (shard.terms[places] == ids).nonzero()[0]
+        if len(found):
+            places, terms = places[found], places_of[found]
+            in_title[index, terms] = shard.title_frequencies[places] > 0
+            begins, ends = shard.postings_at[places].tolist(), shard.postings_at[places + 1].tolist()
+            for begin, end, term in zip(begins, ends, terms.tolist(), strict=True):
+                postings.append(shard.postings[begin:end])
+                frequencies.append(shard.frequencies[begin:end])
+                counts.append(end - begin)
+                numbers.append(term)
+                offsets.append(offset)
+        offset += sizes[index]
     return Matches(
         terms=tuple(names),
         asked=np.array([name in own for name in names], bool),
-        chunk_document=np.repeat(np.arange(len(shards)), [len(shard) for shard in shards]),
-        chunk_length=_joined([shard.chunk_terms for shard in shards]).astype(np.int64),
-        chunk=_joined([entry[0] for entry in entries]).astype(np.int64)
-        + np.repeat(np.array([entry[1] for entry in entries], np.int64), sizes),
-        term=np.repeat(np.array([entry[2] for entry in entries], np.int64), sizes),
-        frequency=_joined([entry[3] for entry in entries]).astype(np.float64),
+        chunk_document=np.repeat(np.arange(len(shards)), sizes),
+        chunk_length=np.concatenate([shard.chunk_terms for shard in shards]).astype(np.int64),
+        chunk=_joined(postings) + np.repeat(np.array(offsets, np.int64), counts),
+        term=np.repeat(np.array(numbers, np.int64), counts),
+        frequency=_joined(frequencies).astype(np.float64),
         in_title=in_title,
     )
 
@@ -108,5 +114,5 @@ def query_terms(question: str, language: str) -> list[str]:
     return sorted(set(stems(question, language)))
 
 
-def _joined(arrays: Sequence[NDArray[np.uint32] | NDArray[np.uint8]]) -> NDArray[np.uint32]:
-    return np.concatenate(arrays).astype(np.uint32) if arrays else np.empty(0, np.uint32)
+def _joined(arrays: Sequence[NDArray[Any]]) -> Ints:
+    return np.concatenate(arrays).astype(np.int64) if arrays else np.empty(0, np.int64)

@@ -66,7 +66,7 @@ class Signals:
     def focus(self, shard: Shard, chunk: int, chunk_start: int) -> Span | None:
         """The window of the chunk that is most like the question, relative to the chunk's start."""
         spans, vectors = shard.windows(chunk)
-        if self.queries is None or vectors.shape[1] != self.queries.shape[1]:
+        if self.queries is None or shard.dimensions != self.queries.shape[1]:
             return None
         start, end = spans[int((vectors @ self.queries[-1]).argmax())].tolist()
         return start - chunk_start, end - chunk_start
@@ -127,14 +127,28 @@ def _dense(shards: Sequence[Shard], queries: NDArray[np.float32] | None, model_i
     likeness = np.full((3, sum(map(len, shards))), np.nan)
     if queries is None:
         return likeness
-    offset = 0
-    for shard in shards:
-        inside = slice(offset, offset := offset + len(shard))
-        if shard.vectors.shape[1] == queries.shape[1] and model_id in (None, shard.model_id):
-            scores = shard.vectors @ queries.T
-            likeness[0, inside] = scores[0, 0]
-            likeness[1:, inside] = np.maximum.reduceat(scores[1:], shard.first_windows).T
+    width = queries.shape[1]
+    usable = [shard.dimensions == width and model_id in (None, shard.model_id) for shard in shards]
+    chosen = [shard for shard, use in zip(shards, usable, strict=True) if use]
+    if chosen:
+        known = np.repeat(usable, [len(shard) for shard in shards])
+        likeness[:, known] = _best_windows(chosen, np.ascontiguousarray(queries.T))
     return likeness
+
+
+def _best_windows(shards: Sequence[Shard], queries: NDArray[np.float32]) -> Floats:
+    """As `_dense`; `queries` stand side by side in columns."""
+    ends = np.cumsum([len(shard.vectors) for shard in shards])
+    scores = np.empty((ends[-1], queries.shape[1]), np.float32)
+    for shard, end in zip(shards, ends.tolist(), strict=True):
+        np.dot(shard.vectors, queries, out=scores[end - len(shard.vectors) : end])
+    sizes = [len(shard) for shard in shards]
+    begins = np.repeat(np.append(0, ends[:-1]), [size + 1 for size in sizes])
+    # Each shard's title is a group of its own before the groups of its chunks.
+    groups = np.maximum.reduceat(scores, begins + np.concatenate([shard.vector_rows for shard in shards]))
+    titles = np.cumsum([0, *(size + 1 for size in sizes[:-1])])
+    bodies = np.delete(groups, titles, axis=0)
+    return np.vstack([np.repeat(groups[titles, 0], sizes), bodies.T]).astype(np.float64)
 
 
 def scaled(scores: Floats) -> Floats:

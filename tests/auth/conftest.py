@@ -14,7 +14,7 @@ Visit = Callable[..., httpx.AsyncClient]
 
 
 def some_address() -> str:
-    return f"10.{random.randrange(256)}.{random.randrange(256)}.{random.randrange(1, 255)}"  # noqa: S311
+    return f"10.{random.randrange(256)}.{random.randrange(256)}.{random.randrange(1, 255)}"
 
 
 @pytest.fixture

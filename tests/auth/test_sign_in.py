@@ -161,7 +161,9 @@ async def test_a_used_refresh_token_ends_the_session_on_every_side(visitor, sett
     assert (await refresh(visitor, pair["refresh_token"])).status_code == 401
     assert await me(visitor, other.access_token) == 200
     await drain_jobs(settings)
-    assert [message["Subject"] for message in mailbox.sent_to(user.email)] == ["A device was signed out for your safety"]
+    assert [message["Subject"] for message in mailbox.sent_to(user.email)] == [
+        "A device was signed out for your safety"
+    ]
 
 
 async def test_a_client_that_missed_the_answer_may_repeat_the_refresh(visitor):
@@ -292,9 +294,7 @@ async def test_a_forwarded_address_is_not_believed(visit):
 async def test_registrations_from_one_place_are_throttled(visit):
     with changed_settings(anonymous_rate_limit_per_minute=1):
         visitor = visit()
-        answers = [
-            await visitor.post("/v1/auth/forgot-password", json={"email": new_email()}) for _ in range(6)
-        ]
+        answers = [await visitor.post("/v1/auth/forgot-password", json={"email": new_email()}) for _ in range(6)]
 
     assert answers[-1].status_code == 429
     assert answers[-1].json()["code"] in ("too-many-attempts", "rate-exceeded")

@@ -1,5 +1,6 @@
 """`lifevault up` as a person runs it: real services, real kills, a data folder with a space in its name."""
 
+import asyncio
 import json
 import os
 import signal
@@ -13,6 +14,9 @@ import httpx
 import psutil
 import pytest
 
+from app.cli.embedded.errors import EmbeddedError
+from app.cli.embedded.instance import settings_of_running
+from app.cli.embedded.migrations import is_current
 from app.cli.embedded.ports import free_port
 from app.cli.embedded.postgres import embedded_postgres
 from app.cli.embedded.processes import RunRecord
@@ -121,6 +125,15 @@ def test_a_second_up_finds_the_first_and_stop_ends_it(up: Up):
     assert all(name in table for name in CHILDREN)
     assert b"was stopped" in stop.communicate(timeout=120)[0]
     assert up.process.wait(5) == 0
+
+
+def test_other_commands_find_the_settings_of_a_running_up(up: Up, tmp_path: Path):
+    settings = settings_of_running(up.folder)
+
+    assert settings.public_url == up.record().url
+    assert asyncio.run(is_current(settings.migration_url))
+    with pytest.raises(EmbeddedError, match="is not running"):
+        settings_of_running(tmp_path)
 
 
 def test_every_killed_child_comes_back_by_itself(up: Up):

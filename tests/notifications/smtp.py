@@ -66,7 +66,10 @@ def smtp_server(**arguments: Any) -> Iterator[Mailbox]:
 def changed_settings(**changes: Any) -> Iterator[Runtime]:
     """The runtime of this process with other settings."""
     before = current()
-    runtime_module._current[:] = [replace(before, settings=before.settings.model_copy(update=changes))]
+    settings = before.settings.model_copy(update=changes)
+    for derived in ("root_key_ring", "token_key_ring", "lookup_key_bytes"):
+        settings.__dict__.pop(derived, None)
+    runtime_module._current[:] = [replace(before, settings=settings)]
     try:
         yield current()
     finally:

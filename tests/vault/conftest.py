@@ -1,0 +1,59 @@
+"""A vault with something in it, and people with different rights."""
+
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from app.db.runtime import Runtime
+from app.vault import tasks
+from app.vault.schemas.documents import DocumentAccepted
+from app.vault.schemas.items import ItemRead
+from app.vault.schemas.vaults import VaultRead
+from tests.factories import TestUser, auth, make_document, make_item, make_member, make_user, make_vault
+
+__all__ = ["tasks"]  # registered by the import
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A family vault with an item and a document, its members, and somebody else."""
+
+    vault: VaultRead
+    item: ItemRead
+    document: DocumentAccepted
+    owner: TestUser
+    admin: TestUser
+    editor: TestUser
+    viewer: TestUser
+    member: TestUser
+    stranger: TestUser
+
+    def person(self, role: str) -> TestUser:
+        user: TestUser = getattr(self, role)
+        return user
+
+
+@pytest.fixture
+async def scene(runtime: Runtime) -> Scene:
+    owner = await make_user()
+    vault = await make_vault(owner)
+    return Scene(
+        vault=vault,
+        item=await make_item(owner, vault),
+        document=await make_document(owner, vault),
+        owner=owner,
+        admin=await make_member(vault, role="admin"),
+        editor=await make_member(vault, role="editor"),
+        viewer=await make_member(vault, role="viewer"),
+        member=await make_member(vault, role="viewer"),
+        stranger=await make_user(name="Mallory"),
+    )
+
+
+async def invite(client: httpx.AsyncClient, scene: Scene, email: str = "someone@example.org") -> str:
+    """The id of an open invitation."""
+    path = f"/v1/vault/vaults/{scene.vault.id}/invitations"
+    response = await client.post(path, json={"email": email}, headers=auth(scene.owner))
+    assert response.status_code == 201
+    return str(response.json()["id"])

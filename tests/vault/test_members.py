@@ -1,0 +1,235 @@
+"""Members and invitations."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from sqlalchemy import text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.clock import utc_now
+from app.db.runtime import Runtime, current
+from app.vault.models import invitations
+from app.vault.tasks import purge_due
+from tests.factories import TestUser, auth, make_user, make_vault
+from tests.notifications.smtp import changed_settings
+from tests.vault.conftest import Scene
+
+ACCEPT = "/v1/vault/invitations/accept"
+
+
+def path(scene: Scene, rest: str) -> str:
+    return f"/v1/vault/vaults/{scene.vault.id}/{rest}"
+
+
+async def token_for(session: AsyncSession, scene: Scene) -> str:
+    """The token of the newest invitation, out of the mail that waits to be sent."""
+    newest = text("SELECT id, body FROM notifications_mails WHERE owner_id = :vault ORDER BY id DESC LIMIT 1")
+    row = (await session.execute(newest, {"vault": scene.vault.id})).one()
+    ring = await current().keys.ring(session, scene.vault.id)
+    letter: dict[str, Any] = orjson.loads(ring.open("notifications_mails", row.id, "body", row.body))
+    await session.commit()
+    assert letter["template"] == "invitation"
+    return str(letter["context"]["token"])
+
+
+async def invited(client: httpx.AsyncClient, session: AsyncSession, scene: Scene, email: str, role: str) -> str:
+    body = {"email": email, "role": role}
+    response = await client.post(path(scene, "invitations"), json=body, headers=auth(scene.admin))
+    assert response.status_code == 201
+    assert not re.search(r"token", response.text)
+    return await token_for(session, scene)
+
+
+async def test_members_see_each_other(client: httpx.AsyncClient, scene: Scene):
+    members = (await client.get(path(scene, "members"), headers=auth(scene.viewer))).json()["items"]
+
+    assert {(each["email"], each["role"]) for each in members} == {
+        (scene.owner.email, "owner"),
+        (scene.admin.email, "admin"),
+        (scene.editor.email, "editor"),
+        (scene.viewer.email, "viewer"),
+        (scene.member.email, "viewer"),
+    }
+    assert members[0]["name"] == scene.owner.name
+
+
+async def test_an_invited_person_becomes_a_member(client: httpx.AsyncClient, session: AsyncSession, scene: Scene):
+    token = await invited(client, session, scene, scene.stranger.email.upper(), "editor")
+    listed = (await client.get(path(scene, "invitations"), headers=auth(scene.owner))).json()["items"]
+    assert [each["role"] for each in listed] == ["editor"]
+
+    accepted = await client.post(ACCEPT, json={"token": token}, headers=auth(scene.stranger))
+
+    assert (accepted.status_code, accepted.json()["role"]) == (200, "editor")
+    body = {"vault_id": str(scene.vault.id), "type": "secure_note", "title": "Hello"}
+    assert (await client.post("/v1/vault/items", json=body, headers=auth(scene.stranger))).status_code == 201
+    members = (await client.get(path(scene, "members"), headers=auth(scene.viewer))).json()["items"]
+    assert scene.stranger.email in {each["email"] for each in members}
+    assert (await client.get(path(scene, "invitations"), headers=auth(scene.owner))).json()["items"] == []
+
+
+async def test_a_token_works_once(client: httpx.AsyncClient, session: AsyncSession, scene: Scene):
+    token = await invited(client, session, scene, scene.stranger.email, "viewer")
+    assert (await client.post(ACCEPT, json={"token": token}, headers=auth(scene.stranger))).status_code == 200
+    assert (await client.post(path(scene, "leave"), headers=auth(scene.stranger))).status_code == 204
+
+    again = await client.post(ACCEPT, json={"token": token}, headers=auth(scene.stranger))
+
+    assert (again.status_code, again.json()["code"]) == (404, "invitation-not-found")
+
+
+async def test_a_token_helps_nobody_but_the_one_it_was_sent_to(
+    client: httpx.AsyncClient, session: AsyncSession, scene: Scene
+):
+    token = await invited(client, session, scene, scene.stranger.email, "viewer")
+    thief = await make_user()
+
+    stolen = await client.post(ACCEPT, json={"token": token}, headers=auth(thief))
+
+    assert (stolen.status_code, stolen.json()["code"]) == (403, "invitation-for-somebody-else")
+    assert (await client.post(ACCEPT, json={"token": token}, headers=auth(scene.stranger))).status_code == 200
+
+
+async def test_a_token_is_kept_as_its_digest(client: httpx.AsyncClient, session: AsyncSession, scene: Scene):
+    token = await invited(client, session, scene, scene.stranger.email, "viewer")
+
+    rows = await session.execute(text("SELECT * FROM vault_invitations i WHERE vault_id = :v"), {"v": scene.vault.id})
+    stored = repr(rows.all())
+
+    assert token not in stored
+    assert scene.stranger.email not in stored
+
+
+async def test_a_revoked_replaced_or_expired_invitation_is_worth_nothing(
+    client: httpx.AsyncClient, session: AsyncSession, scene: Scene
+):
+    replaced = await invited(client, session, scene, scene.stranger.email, "viewer")
+    expired = await invited(client, session, scene, scene.stranger.email, "viewer")
+    past = utc_now() - timedelta(seconds=1)
+    await session.execute(update(invitations).where(invitations.c.vault_id == scene.vault.id).values(expires_at=past))
+    await session.commit()
+
+    for token in (replaced, expired, "no-token-at-all"):
+        response = await client.post(ACCEPT, json={"token": token}, headers=auth(scene.stranger))
+        assert (response.status_code, response.json()["code"]) == (404, "invitation-not-found")
+
+    await purge_due()
+    left = text("SELECT count(*) FROM vault_invitations WHERE vault_id = :vault")
+    assert await session.scalar(left, {"vault": scene.vault.id}) == 0
+    revoked = await invited(client, session, scene, scene.stranger.email, "viewer")
+    listed = (await client.get(path(scene, "invitations"), headers=auth(scene.owner))).json()["items"]
+    url = path(scene, f"invitations/{listed[0]['id']}")
+    assert (await client.delete(url, headers=auth(scene.owner))).status_code == 204
+    assert (await client.post(ACCEPT, json={"token": revoked}, headers=auth(scene.stranger))).status_code == 404
+
+
+async def test_an_invitation_to_a_trashed_vault_is_worth_nothing(
+    client: httpx.AsyncClient, session: AsyncSession, scene: Scene
+):
+    token = await invited(client, session, scene, scene.stranger.email, "viewer")
+    await client.delete(f"/v1/vault/vaults/{scene.vault.id}", headers=auth(scene.owner))
+
+    assert (await client.post(ACCEPT, json={"token": token}, headers=auth(scene.stranger))).status_code == 404
+
+
+async def test_members_and_personal_vaults_are_not_invited(client: httpx.AsyncClient, scene: Scene):
+    body = {"email": scene.editor.email}
+    member = await client.post(path(scene, "invitations"), json=body, headers=auth(scene.admin))
+    alone = await make_vault(scene.owner, kind="personal")
+    personal = await client.post(f"/v1/vault/vaults/{alone.id}/invitations", json=body, headers=auth(scene.owner))
+
+    assert (member.status_code, member.json()["code"]) == (409, "already-member")
+    assert (personal.status_code, personal.json()["code"]) == (409, "vault-not-shared")
+
+
+async def test_members_and_invitations_are_limited_together(client: httpx.AsyncClient, scene: Scene):
+    with changed_settings(members_per_vault=6):
+        answers = [
+            await client.post(
+                path(scene, "invitations"), json={"email": f"{name}@example.org"}, headers=auth(scene.owner)
+            )
+            for name in ("a", "b")
+        ]
+
+    assert [each.status_code for each in answers] == [201, 409]
+
+
+async def everything_of(client: httpx.AsyncClient, scene: Scene, person: TestUser) -> list[int]:
+    paths = [
+        f"/v1/vault/vaults/{scene.vault.id}",
+        path(scene, "members"),
+        f"/v1/vault/items?vault_id={scene.vault.id}",
+        f"/v1/vault/items/{scene.item.id}",
+        f"/v1/vault/documents/{scene.document.id}",
+        f"/v1/vault/documents/{scene.document.id}/content",
+        f"/v1/jobs/{scene.document.job_id}",
+    ]
+    return [(await client.get(each, headers=auth(person))).status_code for each in paths]
+
+
+async def test_a_removed_member_has_nothing_left_at_once(client: httpx.AsyncClient, scene: Scene):
+    assert (await everything_of(client, scene, scene.editor))[:-1] == [200] * 6
+
+    removed = await client.delete(path(scene, f"members/{scene.editor.id}"), headers=auth(scene.admin))
+
+    assert removed.status_code == 204
+    assert await everything_of(client, scene, scene.editor) == [404] * 7
+    body = {"vault_id": str(scene.vault.id), "type": "secure_note", "title": "Still here"}
+    assert (await client.post("/v1/vault/items", json=body, headers=auth(scene.editor))).status_code == 404
+    assert (await client.get("/v1/vault/items", headers=auth(scene.editor))).json()["items"] == []
+
+
+async def test_the_owner_stays(client: httpx.AsyncClient, scene: Scene):
+    owner = path(scene, f"members/{scene.owner.id}")
+
+    answers = [
+        await client.delete(owner, headers=auth(scene.admin)),
+        await client.patch(owner, json={"role": "viewer"}, headers=auth(scene.admin)),
+        await client.post(path(scene, "leave"), headers=auth(scene.owner)),
+    ]
+
+    assert [(each.status_code, each.json()["code"]) for each in answers] == [(409, "owner-stays")] * 3
+
+
+async def test_the_owner_hands_the_vault_over_and_may_then_leave(client: httpx.AsyncClient, scene: Scene):
+    handed = await client.patch(
+        path(scene, f"members/{scene.editor.id}"), json={"role": "owner"}, headers=auth(scene.owner)
+    )
+    assert (handed.status_code, handed.json()["role"]) == (200, "owner")
+
+    members = (await client.get(path(scene, "members"), headers=auth(scene.owner))).json()["items"]
+    assert {each["email"]: each["role"] for each in members}[scene.owner.email] == "admin"
+    assert (await client.post(path(scene, "leave"), headers=auth(scene.owner))).status_code == 204
+    assert (await client.delete(f"/v1/vault/vaults/{scene.vault.id}", headers=auth(scene.editor))).status_code == 204
+
+
+async def test_a_vault_is_not_handed_to_somebody_who_owns_too_many(client: httpx.AsyncClient, scene: Scene):
+    await make_vault(scene.editor)
+    with changed_settings(vaults_per_user=1):
+        refused = await client.patch(
+            path(scene, f"members/{scene.editor.id}"), json={"role": "owner"}, headers=auth(scene.owner)
+        )
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "limit-reached")
+
+
+async def test_a_new_role_counts_at_once(client: httpx.AsyncClient, scene: Scene):
+    url = path(scene, f"members/{scene.editor.id}")
+    assert (await client.patch(url, json={"role": "viewer"}, headers=auth(scene.admin))).status_code == 200
+
+    body = {"vault_id": str(scene.vault.id), "type": "secure_note", "title": "No longer"}
+    assert (await client.post("/v1/vault/items", json=body, headers=auth(scene.editor))).status_code == 403
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+async def test_somebody_who_is_no_member_is_not_found(client: httpx.AsyncClient, runtime: Runtime, scene: Scene, method):
+    url = path(scene, f"members/{scene.stranger.id}")
+    body = {"role": "viewer"} if method == "PATCH" else None
+
+    response = await client.request(method, url, json=body, headers=auth(scene.owner))
+
+    assert (response.status_code, response.json()["code"]) == (404, "member-not-found")
