@@ -4,7 +4,7 @@ import asyncio
 
 import asyncpg
 from alembic import context
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -13,6 +13,10 @@ from app.db.session import asyncpg_url
 from app.models import Base
 
 URL = context.config.attributes.get("url") or load_settings().migration_url
+
+
+# Held until the connection is closed: of two that migrate the same database the second waits, and finds nothing to do.
+ONE_AT_A_TIME = text("SELECT pg_advisory_lock(7140922218)")
 
 
 def run(connection: Connection) -> None:
@@ -33,6 +37,8 @@ async def main() -> None:
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=open_connection, poolclass=NullPool)
     async with engine.connect() as connection:
+        await connection.execute(ONE_AT_A_TIME)
+        await connection.commit()
         await connection.run_sync(run)
         await connection.commit()
     await engine.dispose()

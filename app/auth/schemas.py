@@ -16,6 +16,7 @@ PASSWORD = "correct horse battery"  # noqa: S105
 TOKEN = "X3cDk0Yxq0m6bq0v9mB2Wm1k3kz1cF4hV8nY7sT5uRw"  # noqa: S105
 
 Password = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_PASSWORD), Clean]
+LoginName = Annotated[str, StringConstraints(min_length=1, max_length=320), Clean]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -38,7 +39,7 @@ class Registered(ResponseModel):
 class SignInRequest(RequestModel):
     """Sign-in as JSON."""
 
-    email: str = Field(min_length=1, max_length=320, examples=[EMAIL])
+    email: LoginName = Field(examples=[EMAIL])
     password: Password = Field(examples=[PASSWORD])
     scope: str = Field(default="", max_length=1_000, description="Separated by spaces; all if empty.", examples=[""])
 
@@ -47,7 +48,7 @@ class TokenForm(RequestModel):
     """Sign-in as the form of OAuth 2 (RFC 6749 §4.3.2)."""
 
     grant_type: Literal["password"] = "password"
-    username: str = Field(min_length=1, max_length=320, description="The e-mail address.", examples=[EMAIL])
+    username: LoginName = Field(description="The e-mail address.", examples=[EMAIL])
     password: Password = Field(examples=[PASSWORD])
     scope: str = Field(default="", max_length=1_000, description="Separated by spaces; all if empty.", examples=[""])
     client_id: str | None = Field(default=None, max_length=200, description="Not used.")

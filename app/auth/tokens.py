@@ -43,12 +43,13 @@ class _Verified:
         """The principal of a token that is still valid."""
         expires_at, principal = self._principals.get(token, (0, None))
         if expires_at > time.time():
+            self._principals.move_to_end(token)
             return principal
         self._principals.pop(token, None)
         return None
 
     def add(self, token: str, expires_at: int, principal: Principal) -> None:
-        """Remember a token; the oldest one is forgotten for it."""
+        """Remember a token; the one that was not seen for longest makes room."""
         self._principals[token] = (expires_at, principal)
         if len(self._principals) > REMEMBER_TOKENS:
             self._principals.popitem(last=False)

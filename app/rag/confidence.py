@@ -44,7 +44,7 @@ def named(question: str, language: str = "en") -> frozenset[str]:
     """Stems of the words that look like names or numbers: capitals inside a sentence, digits anywhere."""
     found = set()
     for word in words(question, language):
-        opening = question[: word.start].rstrip(" \"'“‘(")[-1:] in (*".?!:", "")
+        opening = question[: word.start].rstrip(" \"'(\u201c\u2018")[-1:] in (*".?!:", "")
         letter = question[word.start]
         if letter.isdigit() or (letter.isupper() and not opening):
             found.add(stem(question[word.start : word.end], language))

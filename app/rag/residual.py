@@ -1,6 +1,6 @@
 """What is left of a question when the title of a document has answered a part of it.
 
-"When does the lease of Flat 6 run out?" asked of a document named "Lease – Flat 6" leaves "When does the run out?":
+"When does the lease of Flat 6 run out?" asked of a document named "Lease, Flat 6" leaves "When does the run out?":
 inside the document, the words of the title tell nothing about where the answer stands.
 """
 

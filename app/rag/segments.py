@@ -10,7 +10,9 @@ STATEMENT_CHARACTERS = 480
 
 Span = tuple[int, int]
 
-_BREAK = re.compile(r"\n+|(?<=[.!?।。])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9À-ÞА-Я\u0900-\u0dff\u3040-\u9fff])")
+_BREAK = re.compile(
+    r"\n+|(?<=[.!?।。])[\"'\u201d\u2019)\]]*\s+(?=[\"'\u201c\u2018(\[]?[A-Z0-9À-ÞА-Я\u0900-\u0dff\u3040-\u9fff])"
+)
 _ABBREVIATION = re.compile(
     r"(?:\b(?:[A-Za-z]|No|Nos|Inc|Co|Corp|Ltd|Mr|Mrs|Ms|Dr|St|Art|Sec|vs?|Fig|Nr|approx|i\.e|e\.g|U\.S|U\.K)\.|"
     r"(?:^|\s)\d{1,2}(?:\.\d{1,2})*\.)$"

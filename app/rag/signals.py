@@ -94,9 +94,10 @@ def gather(
     titles = (matches.in_title * (matches.title_idf * asked)).sum(axis=1)
     best = shards[int(titles.argmax())].source
     residual = residual_question(question, best.title, best.language) if titles.max() > 0 else question
+    narrowed = f"{residual} {added}".strip()
     queries = [] if query_vector is None else [query_vector]
-    if queries and embedder is not None:
-        queries.append(embedder.embed_query(f"{residual} {added}"))
+    if queries and embedder is not None and narrowed != question:
+        queries.append(embedder.embed_query(narrowed))
     # Without a second question the first one stands for both.
     both = np.stack([queries[0], queries[-1]]) if queries else None
     dense = _dense(shards, both, embedder.model_id if embedder else None)

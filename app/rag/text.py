@@ -33,13 +33,16 @@ _COMMON_WORDS = {
         "ou où par pas pour qu quand que quel quelle qui sa se ses son sont sur un une vous y"
     ),
     "hi": (
-        "और का की के को में से है हैं था थे थी पर ने यह वह एक क्या कौन कब कहाँ कैसे कितने कितना किस किसी लिए साथ भी नहीं तक हो कर इस उस जो"
+        "और का की के को में से है हैं था थे थी पर ने यह वह एक क्या कौन कब कहाँ कैसे कितने "
+        "कितना किस किसी लिए साथ भी नहीं तक हो कर इस उस जो"
     ),
     "it": (
         "a ai al alla che chi come con da dal dei del della di dove e è gli ha i il in la le lo ma mi nel nella non o "
         "per più quale quando quanto si sono su un una"
     ),
-    "nl": "aan als bij dat de den die dit een en er het hoe ik in is kan met mijn naar niet of om op te uit van voor wat",
+    "nl": (
+        "aan als bij dat de den die dit een en er het hoe ik in is kan met mijn naar niet of om op te uit van voor wat"
+    ),
     "pt": (
         "a ao aos as às com como da das de do dos e é em entre era foi há mais mas na nas não no nos o onde os ou para "
         "pela pelo por qual quando que quem se sem ser seu sua são um uma"

@@ -4,32 +4,56 @@ import re
 
 _ENTRIES = (
     # Contracts
-    (r"run out|\blasts?\b|how long|expir|\bends?\b", "expire expiration expiry term terminate initial period continue until valid"),
+    (
+        r"run out|\blasts?\b|how long|expir|\bends?\b",
+        "expire expiration expiry term terminate initial period continue until valid",
+    ),
     (r"\blaws?\b|court|dispute", "governed governing construed accordance laws jurisdiction"),
-    (r"somebody else|someone else|transfer|assign|passed? on|sublet", "assign assignment transfer transferable delegate prior written consent successors"),
+    (
+        r"somebody else|someone else|transfer|assign|passed? on|sublet",
+        "assign assignment transfer transferable delegate prior written consent successors",
+    ),
     (r"\bsue\b|contest|challenge", "contest challenge validity ownership covenant sue claim"),
-    (r"without (?:giving )?(?:a |any )?(?:reason|cause)|get out of|cancel", "terminate termination convenience any reason without cause days prior written notice"),
+    (
+        r"without (?:giving )?(?:a |any )?(?:reason|cause)|get out of|cancel",
+        "terminate termination convenience any reason without cause days prior written notice",
+    ),
     (r"exclusive|deal with others|other partners", "exclusive exclusively sole solely exclusivity third party"),
     (r"licen[cs]e", "license licence grant grants hereby right non-exclusive royalty-free"),
     (r"what date|\bsigned\b|\bdated\b", "dated made entered into day"),
-    (r"unlimited|not covered by", "limitation liability breach confidentiality indemnification gross negligence wilful misconduct"),
+    (
+        r"unlimited|not covered by",
+        "limitation liability breach confidentiality indemnification gross negligence wilful misconduct",
+    ),
     (r"insur", "insurance policy coverage general liability occurrence aggregate maintain"),
     (r"take effect|in force|\bstarts?\b|begins?\b|from what day", "effective date commence commencement as of"),
-    (r"renew|extend|prolong", "renew renewal automatically successive additional periods extend notice prior expiration"),
-    (r"merge|taken over|take-?over|bought by|change of control", "change control merger acquisition sale substantially assets consolidation"),
+    (
+        r"renew|extend|prolong",
+        "renew renewal automatically successive additional periods extend notice prior expiration",
+    ),
+    (
+        r"merge|taken over|take-?over|bought by|change of control",
+        "change control merger acquisition sale substantially assets consolidation",
+    ),
     (r"customers|clients", "solicit customers clients divert contact"),
     (r"\bhir(?:e|ing)\b|\bstaff\b|employees", "solicit hire employ employees personnel"),
     (r"\bcap\b|volume|at most|\babove\b|too much", "maximum exceed limit excess additional"),
     (r"revenue|profit", "share percent revenue net sales royalty profits commission"),
     (r"compet", "compete competing competitive competition business directly indirectly engage"),
     (r"inspect|audit|records|books", "audit inspect examine books records accountant"),
-    (r"who owns|inventions|results|belong", "own ownership property title interest inventions work intellectual assign"),
+    (
+        r"who owns|inventions|results|belong",
+        "own ownership property title interest inventions work intellectual assign",
+    ),
     (r"at (?:the )?least|minimum", "minimum purchase quantity least guaranteed annual"),
     (r"liab", "liability liable exceed aggregate limited consequential incidental damages event"),
     (r"defect|warrant|guarante", "warranty warrants guarantee defects period months years workmanship"),
     (r"pric(?:e|es)\b.*(?:rais|increas|change)|(?:rais|increas).*pric", "price prices increase change adjust"),
     (r"first refusal|offer .* first|first offer", "first refusal offer negotiate"),
-    (r"has ended|after .* end|continue when|still be done", "survive survival expiration termination upon return cease wind"),
+    (
+        r"has ended|after .* end|continue when|still be done",
+        "survive survival expiration termination upon return cease wind",
+    ),
     (r"penalty|early termination|fixed sum", "liquidated damages terminate early fee pay"),
     (r"best[- ]price|most favou?red", "favored favorable customer terms price lower"),
     (r"badly|criticis|disparag", "disparage disparaging defamatory derogatory statements"),
@@ -79,7 +103,7 @@ _ENTRIES = (
     (r"school", "pupil term fees admission"),
     (r"inspection|\bmot\b", "technical inspection due"),
     (r"lend|lent|loan", "lends loan sum repayment"),
-)  # fmt: skip
+)
 _COMPILED = [(re.compile(pattern, re.IGNORECASE), words) for pattern, words in _ENTRIES]
 
 

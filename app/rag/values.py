@@ -35,7 +35,7 @@ _PATTERNS = {
     Kind.NUMBER: re.compile(r"\b\d[\d,.]*\b|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve)\b", re.I),
     Kind.IDENTIFIER: re.compile(r"\b(?=[A-Z0-9-]*\d)[A-Z0-9][A-Z0-9-]{3,}\b|\b\d{3,5}[ -]\d{4,}\b|\+\d[\d ]{7,}"),
     Kind.NAME: re.compile(
-        r"\b[A-ZÀ-Þ][\w.'’-]+(?:\s+(?:of|and|&|de|van|von|the)?\s*[A-ZÀ-Þ][\w.'’-]*)+|\b[A-Z][a-z]+\b"
+        r"\b[A-ZÀ-Þ][\w.'\u2019-]+(?:\s+(?:of|and|&|de|van|von|the)?\s*[A-ZÀ-Þ][\w.'\u2019-]*)+|\b[A-Z][a-z]+\b"
     ),
     Kind.DURATION: re.compile(rf"\b{_COUNT}(?:\s*\(\d+\))?[\s-]+(?:[a-z]+\s+)?{_UNIT}", re.IGNORECASE),
 }
@@ -43,14 +43,44 @@ _PATTERNS = {
 _QUESTIONS = (
     (re.compile(r"\bhow (?:long|early|late)\b|\bnotice\b|\bwaiting period\b", re.I), Kind.DURATION),
     (re.compile(r"\bhow many (?:days|weeks|months|years)\b|\bfor how many\b", re.I), Kind.DURATION),
-    (re.compile(r"\bhow many\b|\bat which age\b|\bhow old\b|\bhow (?:far|big|high|tall|fast|often)\b", re.I), Kind.NUMBER),
-    (re.compile(r"\bwhen\b|\bwhat (?:date|day|year|month)\b|\b(?:from|by|on|in|until) wh(?:at|ich) (?:date|day|year)\b", re.I), Kind.DATE),
-    (re.compile(r"\buntil when\b|\bby when\b|\bexpir|\brun out\b|\bdue\b|\bwhich (?:date|day|year|month)\b", re.I), Kind.DATE),
-    (re.compile(r"\bhow much\b|\bcosts?\b|\bprice\b|\bfees?\b|\bpremium\b|\bamount\b|\brent\b|\bsum\b|\bexcess\b|\blimit\b", re.I), Kind.AMOUNT),
+    (
+        re.compile(r"\bhow many\b|\bat which age\b|\bhow old\b|\bhow (?:far|big|high|tall|fast|often)\b", re.I),
+        Kind.NUMBER,
+    ),
+    (
+        re.compile(
+            r"\bwhen\b|\bwhat (?:date|day|year|month)\b|\b(?:from|by|on|in|until) wh(?:at|ich) (?:date|day|year)\b",
+            re.I,
+        ),
+        Kind.DATE,
+    ),
+    (
+        re.compile(r"\buntil when\b|\bby when\b|\bexpir|\brun out\b|\bdue\b|\bwhich (?:date|day|year|month)\b", re.I),
+        Kind.DATE,
+    ),
+    (
+        re.compile(
+            r"\bhow much\b|\bcosts?\b|\bprice\b|\bfees?\b|\bpremium\b|\bamount\b|\brent\b|\bsum\b|\bexcess\b|\blimit\b",
+            re.I,
+        ),
+        Kind.AMOUNT,
+    ),
     (re.compile(r"\bpercent|\bshare\b|\binterest\b|\brate\b|\bincome\b|\bpay\b|\bbill\b", re.I), Kind.AMOUNT),
-    (re.compile(r"\bnumber\b|\breference\b|\bcode\b|\bplate\b|\bchassis\b|\bwhom do (?:i|we) (?:ring|call)\b|\bphone\b", re.I), Kind.IDENTIFIER),
-    (re.compile(r"\bwho\b|\bwhom\b|\bwhose\b|\bwhat is the name\b|\bwhich (?:person|company|party|state|country|law)\b", re.I), Kind.NAME),
-)  # fmt: skip
+    (
+        re.compile(
+            r"\bnumber\b|\breference\b|\bcode\b|\bplate\b|\bchassis\b|\bwhom do (?:i|we) (?:ring|call)\b|\bphone\b",
+            re.I,
+        ),
+        Kind.IDENTIFIER,
+    ),
+    (
+        re.compile(
+            r"\bwho\b|\bwhom\b|\bwhose\b|\bwhat is the name\b|\bwhich (?:person|company|party|state|country|law)\b",
+            re.I,
+        ),
+        Kind.NAME,
+    ),
+)
 
 
 def wanted(question: str) -> frozenset[Kind]:

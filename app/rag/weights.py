@@ -1,14 +1,7 @@
-"""Weights learned from the open evaluation set by `tests/benchmarks/learn_ranking.py`; not written by hand.
+"""Weights learned by `tests/benchmarks/learn_ranking.py` from the open evaluation set; not written by hand.
 
-True: with vectors, False: by words only. The empty name is the constant term."""
-
-from collections.abc import Mapping
-from typing import TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
-
-Number = TypeVar("Number", float, NDArray[np.float64])
+True: with vectors, False: by words only. The empty name is the constant term.
+"""
 
 RELEVANCE: dict[bool, dict[str, float]] = {
     True: {
@@ -92,8 +85,3 @@ CONFIDENCE: dict[bool, dict[str, float]] = {
         "": -12.17,
     },
 }
-
-
-def weigh(features: Mapping[str, Number], table: Mapping[str, float]) -> Number:
-    """The weighted sum, constant term included; above 0 is more likely than not."""
-    return sum(value * table[name] for name, value in features.items()) + table[""]  # type: ignore[return-value]

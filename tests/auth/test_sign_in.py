@@ -109,6 +109,7 @@ async def test_in_production_they_take_the_same_work_too(visitor, production):
         {"username": "ada@example.com", "password": ""},
         {"username": "ada@example.com", "password": "x" * 4_097},
         {"username": "ada@example.com", "password": "a\x00b"},
+        {"username": "ada\x00@example.com", "password": "x"},
         {"username": "a" * 321, "password": "x"},
         {"username": "ada@example.com", "password": "x", "grant_type": "client_credentials"},
         {"username": "ada@example.com", "password": "x", "admin": "1"},

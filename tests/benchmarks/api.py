@@ -231,6 +231,8 @@ async def run(arguments: argparse.Namespace, postgres: Any, valkey: str, folder:
         lookup_key=key(),
         blob_url=(folder / "blobs").as_uri(),
         data_dir=folder,
+        rate_limit_per_minute=0,
+        anonymous_rate_limit_per_minute=0,
     )
     open_runtime(settings)
     ours = await our_target(create_app(settings), arguments.items)

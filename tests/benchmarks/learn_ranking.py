@@ -9,6 +9,7 @@ one document fall into one fold; what is printed are figures of documents that t
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from app.rag import weights
 from app.rag.confidence import evidence
 from app.rag.embedder import Embedder
 from app.rag.features import features
-from app.rag.ranking import CANDIDATES
+from app.rag.ranking import CANDIDATES, weigh
 from app.rag.shard import Shard
 from app.rag.signals import gather
 from tests.benchmarks.evaluation import EvaluationSet, Question, Scores, make_embedder, passage_shard, read_set
@@ -63,7 +64,7 @@ def main() -> None:
     if arguments.write:
         Path(weights.__file__).write_text(text, encoding="utf-8")
     else:
-        print(text)
+        say(text)
 
 
 def make_cases(data: EvaluationSet, shards: list[Shard], embedder: Embedder | None) -> list[Case]:
@@ -152,7 +153,7 @@ def learn_confidence(cases: list[Case], relevance: Table) -> tuple[Table, float]
     weight, shift = logistic((inputs - middle) / spread, answerable, share)
     raw = weight / spread
     table = {**dict(zip(rows[0], raw.tolist(), strict=True)), "": float(shift - raw @ middle)}
-    sums = np.sort([weights.weigh(row, table) for row, case in zip(rows, cases, strict=True) if is_main(case)])
+    sums = np.sort([weigh(row, table) for row, case in zip(rows, cases, strict=True) if is_main(case)])
     return table, float(sums[int(LOST * len(sums))])
 
 
@@ -199,46 +200,30 @@ def report(cases: list[Case], *, dense: bool) -> None:
                 ranked = [("found", int(at)) if case.relevant[at] else None for at in order]
                 wanted = {("found", int(at)) for at in np.flatnonzero(case.relevant)}
                 (scores if case.whole else small).add(ranked, wanted | {("missed", at) for at in range(case.missed)})
-            sure = weights.weigh(best_evidence(case, relevance), confidence) >= 0
+            sure = weigh(best_evidence(case, relevance), confidence) >= 0
             verdicts = (lost, caught) if case.whole else (lost_small, caught_small)
             verdicts[0 if case.answerable else 1].append(not sure)
-    print(f"{'with' if dense else 'without'} vectors, held-out documents")
-    print(f"  whole set     {scores.means()}")
-    print(f"  small vaults  {small.means()}")
-    print(f"  said not found: unanswerable {np.mean(caught):.1%}, answerable {np.mean(lost):.1%}", end="; ")
-    print(f"small vaults {np.mean(caught_small):.1%}, {np.mean(lost_small):.1%}")
+    say(f"{'with' if dense else 'without'} vectors, held-out documents")
+    say(f"  whole set     {scores.means()}")
+    say(f"  small vaults  {small.means()}")
+    say(f"  not found: {np.mean(caught):.1%} of the unanswerable, {np.mean(lost):.1%} of the answerable")
+    say(f"  in small vaults: {np.mean(caught_small):.1%} and {np.mean(lost_small):.1%}")
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
 
 
 def render(learned: dict[bool, tuple[Table, Table]]) -> str:
-    lines = [
-        '"""Weights learned from the open evaluation set by `tests/benchmarks/learn_ranking.py`; not written by hand.',
-        "",
-        'True: with vectors, False: by words only. The empty name is the constant term."""',
-        "",
-        "from collections.abc import Mapping",
-        "from typing import TypeVar",
-        "",
-        "import numpy as np",
-        "from numpy.typing import NDArray",
-        "",
-        'Number = TypeVar("Number", float, NDArray[np.float64])',
-        "",
-    ]
+    """The module `app/rag/weights.py` with new numbers under its old docstring."""
+    lines = [f'"""{weights.__doc__}"""', ""]
     for at, name in enumerate(("RELEVANCE", "CONFIDENCE")):
         lines.append(f"{name}: dict[bool, dict[str, float]] = {{")
         for dense, tables in learned.items():
-            lines.append(f"    {dense}: {{")
-            lines += [f'        "{feature}": {value:.4g},' for feature, value in tables[at].items()]
-            lines.append("    },")
-        lines.append("}")
-    lines += [
-        "",
-        "",
-        "def weigh(features: Mapping[str, Number], table: Mapping[str, float]) -> Number:",
-        '    """The weighted sum, constant term included; above 0 is more likely than not."""',
-        '    return sum(value * table[name] for name, value in features.items()) + table[""]  # type: ignore[return-value]',
-    ]
-    return "\n".join(lines) + "\n"
+            rows = (f'        "{feature}": {value:.4g},' for feature, value in tables[at].items())
+            lines += [f"    {dense}: {{", *rows, "    },"]
+        lines += ["}", ""]
+    return "\n".join(lines)
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,11 +1,14 @@
 """A vault with something in it, and people with different rights."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from app.db.runtime import Runtime
+from app.db.session import session_scope
 from app.vault import tasks
 from app.vault.schemas.documents import DocumentAccepted
 from app.vault.schemas.items import ItemRead
@@ -57,3 +60,9 @@ async def invite(client: httpx.AsyncClient, scene: Scene, email: str = "someone@
     response = await client.post(path, json={"email": email}, headers=auth(scene.owner))
     assert response.status_code == 201
     return str(response.json()["id"])
+
+
+async def rows_of(statement: str, **values: object) -> list[Any]:
+    """What the database holds, as the system sees it."""
+    async with session_scope() as session:
+        return list((await session.execute(text(statement), values)).all())

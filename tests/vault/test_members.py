@@ -1,22 +1,21 @@
 """Members and invitations."""
 
-import re
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import orjson
 import pytest
-from sqlalchemy import text, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import update
 
 from app.core.clock import utc_now
 from app.db.runtime import Runtime, current
+from app.db.session import session_scope
 from app.vault.models import invitations
 from app.vault.tasks import purge_due
 from tests.factories import TestUser, auth, make_user, make_vault
 from tests.notifications.smtp import changed_settings
-from tests.vault.conftest import Scene
+from tests.vault.conftest import Scene, rows_of
 
 ACCEPT = "/v1/vault/invitations/accept"
 
@@ -25,23 +24,23 @@ def path(scene: Scene, rest: str) -> str:
     return f"/v1/vault/vaults/{scene.vault.id}/{rest}"
 
 
-async def token_for(session: AsyncSession, scene: Scene) -> str:
+async def token_for(scene: Scene) -> str:
     """The token of the newest invitation, out of the mail that waits to be sent."""
-    newest = text("SELECT id, body FROM notifications_mails WHERE owner_id = :vault ORDER BY id DESC LIMIT 1")
-    row = (await session.execute(newest, {"vault": scene.vault.id})).one()
-    ring = await current().keys.ring(session, scene.vault.id)
+    newest = "SELECT id, body FROM notifications_mails WHERE owner_id = :vault ORDER BY id DESC LIMIT 1"
+    [row] = await rows_of(newest, vault=scene.vault.id)
+    async with session_scope() as session:
+        ring = await current().keys.ring(session, scene.vault.id)
     letter: dict[str, Any] = orjson.loads(ring.open("notifications_mails", row.id, "body", row.body))
-    await session.commit()
     assert letter["template"] == "invitation"
     return str(letter["context"]["token"])
 
 
-async def invited(client: httpx.AsyncClient, session: AsyncSession, scene: Scene, email: str, role: str) -> str:
+async def invited(client: httpx.AsyncClient, scene: Scene, email: str, role: str) -> str:
     body = {"email": email, "role": role}
     response = await client.post(path(scene, "invitations"), json=body, headers=auth(scene.admin))
     assert response.status_code == 201
-    assert not re.search(r"token", response.text)
-    return await token_for(session, scene)
+    assert "token" not in response.text
+    return await token_for(scene)
 
 
 async def test_members_see_each_other(client: httpx.AsyncClient, scene: Scene):
@@ -57,8 +56,8 @@ async def test_members_see_each_other(client: httpx.AsyncClient, scene: Scene):
     assert members[0]["name"] == scene.owner.name
 
 
-async def test_an_invited_person_becomes_a_member(client: httpx.AsyncClient, session: AsyncSession, scene: Scene):
-    token = await invited(client, session, scene, scene.stranger.email.upper(), "editor")
+async def test_an_invited_person_becomes_a_member(client: httpx.AsyncClient, scene: Scene):
+    token = await invited(client, scene, scene.stranger.email.upper(), "editor")
     listed = (await client.get(path(scene, "invitations"), headers=auth(scene.owner))).json()["items"]
     assert [each["role"] for each in listed] == ["editor"]
 
@@ -72,8 +71,8 @@ async def test_an_invited_person_becomes_a_member(client: httpx.AsyncClient, ses
     assert (await client.get(path(scene, "invitations"), headers=auth(scene.owner))).json()["items"] == []
 
 
-async def test_a_token_works_once(client: httpx.AsyncClient, session: AsyncSession, scene: Scene):
-    token = await invited(client, session, scene, scene.stranger.email, "viewer")
+async def test_a_token_works_once(client: httpx.AsyncClient, scene: Scene):
+    token = await invited(client, scene, scene.stranger.email, "viewer")
     assert (await client.post(ACCEPT, json={"token": token}, headers=auth(scene.stranger))).status_code == 200
     assert (await client.post(path(scene, "leave"), headers=auth(scene.stranger))).status_code == 204
 
@@ -83,9 +82,9 @@ async def test_a_token_works_once(client: httpx.AsyncClient, session: AsyncSessi
 
 
 async def test_a_token_helps_nobody_but_the_one_it_was_sent_to(
-    client: httpx.AsyncClient, session: AsyncSession, scene: Scene
+    client: httpx.AsyncClient, scene: Scene
 ):
-    token = await invited(client, session, scene, scene.stranger.email, "viewer")
+    token = await invited(client, scene, scene.stranger.email, "viewer")
     thief = await make_user()
 
     stolen = await client.post(ACCEPT, json={"token": token}, headers=auth(thief))
@@ -94,33 +93,31 @@ async def test_a_token_helps_nobody_but_the_one_it_was_sent_to(
     assert (await client.post(ACCEPT, json={"token": token}, headers=auth(scene.stranger))).status_code == 200
 
 
-async def test_a_token_is_kept_as_its_digest(client: httpx.AsyncClient, session: AsyncSession, scene: Scene):
-    token = await invited(client, session, scene, scene.stranger.email, "viewer")
+async def test_a_token_is_kept_as_its_digest(client: httpx.AsyncClient, scene: Scene):
+    token = await invited(client, scene, scene.stranger.email, "viewer")
 
-    rows = await session.execute(text("SELECT * FROM vault_invitations i WHERE vault_id = :v"), {"v": scene.vault.id})
-    stored = repr(rows.all())
+    stored = repr(await rows_of("SELECT * FROM vault_invitations WHERE vault_id = :vault", vault=scene.vault.id))
 
     assert token not in stored
     assert scene.stranger.email not in stored
 
 
 async def test_a_revoked_replaced_or_expired_invitation_is_worth_nothing(
-    client: httpx.AsyncClient, session: AsyncSession, scene: Scene
+    client: httpx.AsyncClient, scene: Scene
 ):
-    replaced = await invited(client, session, scene, scene.stranger.email, "viewer")
-    expired = await invited(client, session, scene, scene.stranger.email, "viewer")
-    past = utc_now() - timedelta(seconds=1)
-    await session.execute(update(invitations).where(invitations.c.vault_id == scene.vault.id).values(expires_at=past))
-    await session.commit()
+    replaced = await invited(client, scene, scene.stranger.email, "viewer")
+    expired = await invited(client, scene, scene.stranger.email, "viewer")
+    async with session_scope() as session:
+        late = update(invitations).where(invitations.c.vault_id == scene.vault.id)
+        await session.execute(late.values(expires_at=utc_now() - timedelta(seconds=1)))
 
     for token in (replaced, expired, "no-token-at-all"):
         response = await client.post(ACCEPT, json={"token": token}, headers=auth(scene.stranger))
         assert (response.status_code, response.json()["code"]) == (404, "invitation-not-found")
 
     await purge_due()
-    left = text("SELECT count(*) FROM vault_invitations WHERE vault_id = :vault")
-    assert await session.scalar(left, {"vault": scene.vault.id}) == 0
-    revoked = await invited(client, session, scene, scene.stranger.email, "viewer")
+    assert await rows_of("SELECT id FROM vault_invitations WHERE vault_id = :vault", vault=scene.vault.id) == []
+    revoked = await invited(client, scene, scene.stranger.email, "viewer")
     listed = (await client.get(path(scene, "invitations"), headers=auth(scene.owner))).json()["items"]
     url = path(scene, f"invitations/{listed[0]['id']}")
     assert (await client.delete(url, headers=auth(scene.owner))).status_code == 204
@@ -128,9 +125,9 @@ async def test_a_revoked_replaced_or_expired_invitation_is_worth_nothing(
 
 
 async def test_an_invitation_to_a_trashed_vault_is_worth_nothing(
-    client: httpx.AsyncClient, session: AsyncSession, scene: Scene
+    client: httpx.AsyncClient, scene: Scene
 ):
-    token = await invited(client, session, scene, scene.stranger.email, "viewer")
+    token = await invited(client, scene, scene.stranger.email, "viewer")
     await client.delete(f"/v1/vault/vaults/{scene.vault.id}", headers=auth(scene.owner))
 
     assert (await client.post(ACCEPT, json={"token": token}, headers=auth(scene.stranger))).status_code == 404

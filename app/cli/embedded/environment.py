@@ -60,6 +60,8 @@ def fill_gaps(
         offered["migration_database_url"] = services.migration_database_url
     if given.environment != "production":
         offered |= {
+            "rate_limit_per_minute": "0",  # one's own machine; password guessing is throttled all the same
+            "anonymous_rate_limit_per_minute": "0",
             "root_keys": secrets.root_keys,
             "token_keys": secrets.token_keys,
             "lookup_key": secrets.lookup_key,
