@@ -4,6 +4,7 @@ import typer
 
 from app.cli.config import config_app
 from app.cli.demo import demo
+from app.cli.keys import keys_app
 from app.cli.migrate import migrate
 from app.cli.status import status, stop
 from app.cli.up import up
@@ -21,6 +22,7 @@ app.command()(stop)
 app.command()(demo)
 app.command()(migrate)
 app.add_typer(config_app)
+app.add_typer(keys_app)
 
 
 def main() -> None:

@@ -24,6 +24,19 @@ def _keys() -> None:
 
 
 @keys_app.command()
+def new_root(data: DataOption = None) -> None:
+    """Add a root key to the data folder of `lifevault up`; it is used from the next start on, then `rotate-root`."""
+    from app.cli.embedded.errors import EmbeddedError  # noqa: PLC0415
+    from app.cli.embedded.secrets import add_root_key  # noqa: PLC0415
+
+    try:
+        version = add_root_key(data_folder(data))
+    except EmbeddedError as error:
+        _stop(str(error))
+    typer.echo(f"Root key {version} was added. Restart LifeVault, then run `lifevault keys rotate-root`.")
+
+
+@keys_app.command()
 def rotate_root(data: DataOption = None) -> None:
     """Wrap every data key by the newest of LIFEVAULT_ROOT_KEYS; the older ones can be taken out afterwards.
 

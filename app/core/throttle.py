@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PREFIX = "lifevault"
-OPEN_SECONDS = 5.0
+PAUSE_SECONDS = 5.0
 
 log = structlog.get_logger()
 
@@ -35,14 +35,15 @@ class Limit:
 class Throttle:
     """Counters by key; keys must be ids or digests, as they are kept in Redis.
 
-    A call waits `timeout` seconds for Redis at most, and after a failure none asks it for `OPEN_SECONDS`.
+    A call waits `timeout` seconds for Redis at most, and after a failure none asks it for `pause` seconds.
     """
 
-    def __init__(self, redis: Redis | None, timeout: float) -> None:
+    def __init__(self, redis: Redis | None, timeout: float, pause: float = PAUSE_SECONDS) -> None:
         from limits.aio.storage import MemoryStorage, RedisStorage  # noqa: PLC0415 (takes a while to import)
         from limits.aio.strategies import FixedWindowRateLimiter  # noqa: PLC0415
 
         self._timeout = timeout
+        self._pause = pause
         self._skip_until = 0.0
         self._local = FixedWindowRateLimiter(MemoryStorage())
         self._shared: FixedWindowRateLimiter | None = None
@@ -73,7 +74,7 @@ class Throttle:
                 async with asyncio.timeout(self._timeout):
                     return await question(self._shared)
             except (RedisError, OSError, TimeoutError) as error:
-                self._skip_until = time.monotonic() + OPEN_SECONDS
+                self._skip_until = time.monotonic() + self._pause
                 log.warning("throttling without Redis", error=type(error).__name__)
         return await question(self._local)
 

@@ -61,7 +61,8 @@ class Matches:
     def body(self, weights: Floats) -> Floats:
         """Score of every chunk; `weights` is one a term, or documents by terms."""
         weight = weights[self.term] if weights.ndim == 1 else weights[self.chunk_document[self.chunk], self.term]
-        return np.bincount(self.chunk, self.saturation * weight, minlength=len(self.chunk_length))
+        scores: Floats = np.bincount(self.chunk, self.saturation * weight, minlength=len(self.chunk_length))
+        return scores.astype(np.float64)  # without a single match numpy counts in integers
 
 
 def rarity(found: Ints, total: int) -> Floats:

@@ -73,8 +73,7 @@ def search(
 
 def weigh(values: Mapping[str, Floats | float], weights: Mapping[str, float]) -> Floats:
     """The weighted sum, constant term included; above 0 is more likely than not."""
-    total: Floats = np.sum([weights[name] * value for name, value in values.items()], axis=0) + weights[""]
-    return total
+    return sum((weights[name] * np.asarray(value) for name, value in values.items()), np.asarray(weights[""]))
 
 
 def _best(scores: Floats, limit: int) -> NDArray[np.int64]:

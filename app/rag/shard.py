@@ -199,12 +199,13 @@ def open_shard(data: bytes) -> Shard:
     try:
         magic, checksum, length = _START.unpack_from(data)
         if magic != _MAGIC or zlib.crc32(memoryview(data)[_START.size :]) != checksum:
-            raise ValueError("not an intact shard of this version")
+            raise ValueError
         header = json.loads(data[_START.size : _START.size + length])
-        source = Source(*(UUID(hex=each) for each in header["ids"]), title=header["title"], language=header["language"])
+        document, version, vault = (UUID(hex=each) for each in header["ids"])
+        source = Source(document, version, vault, header["title"], header["language"])
         return Shard(source, header["model"], header["counts"], _arrays(data, _START.size + length, header["counts"]))
-    except (struct.error, KeyError, TypeError) as error:
-        raise ValueError("not a readable shard") from error
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError("not an intact shard of this version") from error
 
 
 def _arrays(data: bytes, offset: int, counts: Counts) -> dict[str, NDArray[Any]]:

@@ -61,7 +61,7 @@ _ENTRIES = (
     # Insurance
     (r"ourselves|myself|deductible|excess", "excess deductible bears"),
     (r"breaks? down|broke down", "breakdown recovery call"),
-    (r"\bring\b|\bcall\b|phone", "telephone call line emergencies"),
+    (r"\bring\b|\bcall\b|\b(?:tele)?phone\b", "telephone call line emergencies"),
     (r"replacement car|hire car", "courtesy car"),
     (r"insurance .*cost|cost .*insurance", "premium yearly"),
     (r"leak|pipe|flooded", "escape water burst"),

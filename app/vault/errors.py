@@ -171,7 +171,7 @@ class UploadInterrupted(BadRequest):
     title = "The upload was interrupted"
 
 
-class NotAForm(UnsupportedMediaType):
+class FormExpected(UnsupportedMediaType):
     """Not multipart/form-data."""
 
     title = "Send the file as multipart/form-data"

@@ -5,12 +5,17 @@ import base64
 import re
 import socket
 import time
+from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from sqlalchemy import func, select, update
 
 from app.auth.models import RefreshToken, User
+from app.cli.embedded.ports import free_port
 from app.core.throttle import Limit, Throttle
 from app.db.runtime import current
 from app.db.session import session_scope
@@ -302,10 +307,6 @@ async def test_registrations_from_one_place_are_throttled(visit):
 
 
 async def test_without_redis_attempts_are_counted_all_the_same_and_fast():
-    from redis.asyncio import Redis
-    from redis.asyncio.retry import Retry
-    from redis.backoff import NoBackoff
-
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never answers
         redis = Redis(host="127.0.0.1", port=silent.getsockname()[1], socket_timeout=0.25, retry=Retry(NoBackoff(), 0))
         throttle, limit = Throttle(redis, 0.25), Limit("test", 3, 60)
@@ -318,27 +319,42 @@ async def test_without_redis_attempts_are_counted_all_the_same_and_fast():
         await redis.aclose()
 
 
-async def test_redis_is_asked_again_after_a_pause(runtime, monkeypatch):
-    from app.core import throttle as throttle_module
+async def test_redis_is_asked_again_after_a_pause(runtime):
+    port, limit, somebody = free_port(), Limit("test-again", 1, 60), uuid4().hex
+    options = runtime.redis.connection_pool.connection_kwargs
+    away = Redis(host="127.0.0.1", port=port, password=options["password"], retry=Retry(NoBackoff(), 0))
+    throttle = Throttle(away, 1.0, pause=0.0)
+    others = Throttle(runtime.redis, 1.0)
+    await throttle.hit(limit, somebody)
+    assert await others.full(limit, somebody) == 0
 
-    monkeypatch.setattr(throttle_module, "OPEN_SECONDS", 0.0)
-    working = Throttle(runtime.redis, 1.0)
-    limit = Limit("test-again", 1, 60)
-    await working.hit(limit, "somebody")
+    async with await forward(port, options["port"]):
+        await throttle.hit(limit, somebody)
+        assert await others.full(limit, somebody) > 0
+        await throttle.clear(limit, somebody)
+        assert await others.full(limit, somebody) == 0
+        await away.aclose()
 
-    assert await Throttle(runtime.redis, 1.0).full(limit, "somebody") > 0
-    await working.clear(limit, "somebody")
-    assert await Throttle(runtime.redis, 1.0).full(limit, "somebody") == 0
+
+async def forward(port: int, target: int) -> asyncio.Server:
+    """A server that carries one connection at a time to another port."""
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", target)
+        await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer))
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(4_096):
+            sink.write(data)
+        sink.close()
+        await sink.wait_closed()
+
+    return await asyncio.start_server(carry, "127.0.0.1", port)
 
 
 async def test_sign_in_works_while_redis_is_gone(visit):
     with changed_settings(redis_url=SecretStr("redis://127.0.0.1:1")) as runtime:
-        from dataclasses import replace
-
-        from app.db import runtime as runtime_module
-        from app.db.runtime import _redis
-
-        runtime_module._current[:] = [replace(runtime, redis=_redis(runtime.settings))]
+        assert runtime.redis.connection_pool.connection_kwargs["port"] == 1
         user, visitor = await make_user(), visit()
 
         assert (await sign_in(visitor, user.email)).status_code == 200

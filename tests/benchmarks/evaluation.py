@@ -4,7 +4,7 @@ import json
 import pickle
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -196,7 +196,7 @@ class Scores:
 
     NAMES = ("R@1", "R@5", "R@10", "MRR@10", "nDCG@10")
 
-    def add(self, ranked: Sequence[object], relevant: set[object]) -> None:
+    def add(self, ranked: Sequence[object], relevant: Set[object]) -> None:
         """`ranked` are the first ten results, each as what is counted as relevant (or anything else)."""
         gains = np.array([item in relevant for item in ranked[:10]] + [False] * (10 - min(10, len(ranked))), float)
         discount = 1 / np.log2(np.arange(10) + 2)

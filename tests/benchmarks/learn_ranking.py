@@ -189,7 +189,11 @@ def logistic(inputs: Floats, outcome: NDArray[np.bool_], share: Floats, decay: f
 def report(cases: list[Case], *, dense: bool) -> None:
     names = sorted({case.question.document for case in cases})
     fold = dict(zip(names, np.random.default_rng(0).permutation(len(names)) % FOLDS, strict=True))
-    scores, small, lost, caught, caught_small, lost_small = Scores(), Scores(), [], [], [], []
+    scores, small = Scores(), Scores()
+    lost: list[bool] = []
+    caught: list[bool] = []
+    lost_small: list[bool] = []
+    caught_small: list[bool] = []
     for held_out in range(FOLDS):
         relevance, confidence = learn([case for case in cases if fold[case.question.document] != held_out])
         for case in cases:

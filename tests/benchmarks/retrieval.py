@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.rag import extractive, lexical
+from app.rag.citations import Citation
 from app.rag.document import Page
 from app.rag.embedder import Embedder
 from app.rag.parsing import Limits, read_pages
@@ -137,7 +138,8 @@ def baselines(data: EvaluationSet, shards: list[Shard], embedder: CachedEmbedder
         return likeness
 
     def fused(question: Question) -> NDArray[np.float64]:
-        return sum((1 / (RRF + ranks(scores(question))) for scores in (words, dense)), np.zeros(len(names)))
+        both: NDArray[np.float64] = 1 / (RRF + ranks(words(question))) + 1 / (RRF + ranks(dense(question)))
+        return both
 
     def run(scores: Callable[[Question], NDArray[np.float64]]) -> Result:
         def add(found: Scores, question: Question) -> None:
@@ -218,7 +220,7 @@ def answers(
     }
 
 
-def holds_answer(data: EvaluationSet, question: Question, quoted: extractive.Citation) -> bool:
+def holds_answer(data: EvaluationSet, question: Question, quoted: Citation) -> bool:
     document = data.by_name[question.document]
     if quoted.document_id != document.id:
         return False

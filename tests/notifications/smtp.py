@@ -69,7 +69,8 @@ def changed_settings(**changes: Any) -> Iterator[Runtime]:
     settings = before.settings.model_copy(update=changes)
     for derived in ("root_key_ring", "token_key_ring", "lookup_key_bytes"):
         settings.__dict__.pop(derived, None)
-    runtime_module._current[:] = [replace(before, settings=settings)]
+    redis = runtime_module._redis(settings) if "redis_url" in changes else before.redis
+    runtime_module._current[:] = [replace(before, settings=settings, redis=redis)]
     try:
         yield current()
     finally:

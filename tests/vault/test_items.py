@@ -149,7 +149,9 @@ async def test_a_change_merges_fields_and_replaces_tags(client: httpx.AsyncClien
     ("if_match", "status", "code"),
     [(None, 428, "revision-required"), ('"2"', 412, "stale-revision"), ("nonsense", 412, "stale-revision")],
 )
-async def test_a_change_needs_the_revision_that_was_read(client: httpx.AsyncClient, scene: Scene, if_match, status, code):
+async def test_a_change_needs_the_revision_that_was_read(
+    client: httpx.AsyncClient, scene: Scene, if_match, status, code
+):
     headers = auth(scene.editor) | ({"If-Match": if_match} if if_match else {})
 
     response = await client.patch(f"{ITEMS}/{scene.item.id}", json={"title": "New"}, headers=headers)

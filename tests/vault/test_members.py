@@ -81,9 +81,7 @@ async def test_a_token_works_once(client: httpx.AsyncClient, scene: Scene):
     assert (again.status_code, again.json()["code"]) == (404, "invitation-not-found")
 
 
-async def test_a_token_helps_nobody_but_the_one_it_was_sent_to(
-    client: httpx.AsyncClient, scene: Scene
-):
+async def test_a_token_helps_nobody_but_the_one_it_was_sent_to(client: httpx.AsyncClient, scene: Scene):
     token = await invited(client, scene, scene.stranger.email, "viewer")
     thief = await make_user()
 
@@ -102,9 +100,7 @@ async def test_a_token_is_kept_as_its_digest(client: httpx.AsyncClient, scene: S
     assert scene.stranger.email not in stored
 
 
-async def test_a_revoked_replaced_or_expired_invitation_is_worth_nothing(
-    client: httpx.AsyncClient, scene: Scene
-):
+async def test_a_revoked_replaced_or_expired_invitation_is_worth_nothing(client: httpx.AsyncClient, scene: Scene):
     replaced = await invited(client, scene, scene.stranger.email, "viewer")
     expired = await invited(client, scene, scene.stranger.email, "viewer")
     async with session_scope() as session:
@@ -124,9 +120,7 @@ async def test_a_revoked_replaced_or_expired_invitation_is_worth_nothing(
     assert (await client.post(ACCEPT, json={"token": revoked}, headers=auth(scene.stranger))).status_code == 404
 
 
-async def test_an_invitation_to_a_trashed_vault_is_worth_nothing(
-    client: httpx.AsyncClient, scene: Scene
-):
+async def test_an_invitation_to_a_trashed_vault_is_worth_nothing(client: httpx.AsyncClient, scene: Scene):
     token = await invited(client, scene, scene.stranger.email, "viewer")
     await client.delete(f"/v1/vault/vaults/{scene.vault.id}", headers=auth(scene.owner))
 
@@ -223,7 +217,9 @@ async def test_a_new_role_counts_at_once(client: httpx.AsyncClient, scene: Scene
 
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
-async def test_somebody_who_is_no_member_is_not_found(client: httpx.AsyncClient, runtime: Runtime, scene: Scene, method):
+async def test_somebody_who_is_no_member_is_not_found(
+    client: httpx.AsyncClient, runtime: Runtime, scene: Scene, method
+):
     url = path(scene, f"members/{scene.stranger.id}")
     body = {"role": "viewer"} if method == "PATCH" else None
 

@@ -11,7 +11,9 @@ from tests.vault.conftest import Scene
 VAULTS = "/v1/vault/vaults"
 
 
-async def test_a_new_vault_belongs_to_its_maker_and_stands_first_in_the_list(client: httpx.AsyncClient, runtime: Runtime):
+async def test_a_new_vault_belongs_to_its_maker_and_stands_first_in_the_list(
+    client: httpx.AsyncClient, runtime: Runtime
+):
     owner = await make_user()
     await make_vault(owner, name="Older")
 

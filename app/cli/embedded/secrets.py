@@ -3,7 +3,7 @@
 import base64
 import os
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from app.cli.embedded.errors import EmbeddedError
@@ -55,6 +55,16 @@ def load_or_create_secrets(folder: Path) -> Secrets:
 def store_secrets(folder: Path, value: Secrets) -> None:
     """Replace the secrets of a data folder, as key rotation does."""
     write_json(folder / "secrets.json", asdict(value))
+
+
+def add_root_key(folder: Path) -> int:
+    """Add a root key of the next version to a data folder; returns the version. Raises `EmbeddedError`."""
+    if not (folder / "secrets.json").exists():
+        raise EmbeddedError(f"{folder} is not a data folder of LifeVault.")
+    value = load_or_create_secrets(folder)
+    version = 1 + max(int(key.partition(":")[0]) for key in value.root_keys.split(","))
+    store_secrets(folder, replace(value, root_keys=f"{value.root_keys},{version}:{_new_key()}"))
+    return version
 
 
 def _new_key() -> str:

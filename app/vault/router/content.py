@@ -1,5 +1,6 @@
 """Routes of files: uploads that are encrypted while they arrive, downloads that are verified while they leave."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -21,10 +22,10 @@ from app.vault.errors import (
     EmptyFile,
     FileMissing,
     FileTooLarge,
+    FormExpected,
     InvalidForm,
     LimitReached,
     NoSuchRange,
-    NotAForm,
     RoleTooLow,
     StaleRevision,
     UploadInterrupted,
@@ -69,7 +70,7 @@ Range = Annotated[
 IfRange = Annotated[str | None, Header(max_length=200, description="The ETag for which the range is meant.")]
 
 UPLOAD_ERRORS = (UploadInterrupted, RoleTooLow, FileTooLarge, BodyTooLarge, EmptyFile)
-FORM_ERRORS = (InvalidForm, NotAForm, FileMissing)
+FORM_ERRORS = (InvalidForm, FormExpected, FileMissing)
 
 router = APIRouter(prefix="/documents")
 
@@ -209,5 +210,5 @@ def _headers(content: service.VersionContent) -> dict[str, str]:
 
 def attachment(name: str) -> str:
     """A `Content-Disposition` that offers a file for saving (RFC 6266, names as in RFC 8187)."""
-    plain = "".join(letter if letter.isascii() and letter not in '"\\%' else "_" for letter in name)
+    plain = re.sub(r'[^ -~]|["\\%]', "_", name)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

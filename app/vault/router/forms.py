@@ -7,7 +7,7 @@ from typing import Final
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from app.vault.errors import FileMissing, InvalidForm, NotAForm
+from app.vault.errors import FileMissing, FormExpected, InvalidForm
 
 FILE_PART: Final = "file"
 MOST_PARTS: Final = 64
@@ -24,7 +24,7 @@ class UploadForm:
     def __init__(self, content_type: str, body: AsyncIterator[bytes]) -> None:
         kind, options = parse_options_header(content_type)
         if kind != b"multipart/form-data" or not options.get(b"boundary"):
-            raise NotAForm
+            raise FormExpected
         self.texts: dict[str, list[str]] = {}
         self.file_name: str | None = None
         self._body = body
