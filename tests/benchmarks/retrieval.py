@@ -131,15 +131,15 @@ def baselines(data: EvaluationSet, shards: list[Shard], embedder: CachedEmbedder
 
     def words(question: Question) -> NDArray[np.float64]:
         found = lexical.match(shards, question.text)
-        return found.body(found.idf) + (found.in_title * found.title_idf).sum(axis=1)[found.chunk_document]
+        titles: NDArray[np.float64] = (found.in_title * found.title_idf).sum(axis=1)
+        return found.body(found.idf) + titles[found.chunk_document]
 
     def dense(question: Question) -> NDArray[np.float64]:
         likeness: NDArray[np.float64] = (vectors @ embedder.embed_query(question.text)).astype(float)
         return likeness
 
     def fused(question: Question) -> NDArray[np.float64]:
-        both: NDArray[np.float64] = 1 / (RRF + ranks(words(question))) + 1 / (RRF + ranks(dense(question)))
-        return both
+        return 1 / (RRF + ranks(words(question))) + 1 / (RRF + ranks(dense(question)))
 
     def run(scores: Callable[[Question], NDArray[np.float64]]) -> Result:
         def add(found: Scores, question: Question) -> None:
