@@ -62,6 +62,7 @@ def settings(postgres: PostgresUrls, valkey: str, tmp_path_factory: pytest.TempP
         database_url=postgres.app,
         migration_database_url=postgres.owner,
         redis_url=valkey,
+        redis_timeout_seconds=5,  # a busy machine is not a dead Redis
         root_keys=f"1:{random_key()}",
         token_keys=f"k1:{random_key()}",
         lookup_key=random_key(),
