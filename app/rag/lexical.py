@@ -61,11 +61,11 @@ class Matches:
     def body(self, weights: Floats) -> Floats:
         """Score of every chunk; `weights` is one a term, or documents by terms."""
         weight = weights[self.term] if weights.ndim == 1 else weights[self.chunk_document[self.chunk], self.term]
-        scores: Floats = np.bincount(self.chunk, self.saturation * weight, minlength=len(self.chunk_length))
-        return scores.astype(np.float64)  # without a single match numpy counts in integers
+        return np.asarray(np.bincount(self.chunk, self.saturation * weight, len(self.chunk_length)), np.float64)
 
 
 def rarity(found: Ints, total: int) -> Floats:
+    """The weight of words that stand in `found` of `total` texts (the idf of BM25, Robertson and Zaragoza 2009)."""
     return np.log1p((total - found + 0.5) / (found + 0.5))
 
 
@@ -76,42 +76,52 @@ def match(shards: Sequence[Shard], question: str, added: str = "") -> Matches:
     by_language = {language: query_terms(f"{question} {added}", language) for language in languages}
     names = sorted({term for terms in by_language.values() for term in terms})
     number = {term: index for index, term in enumerate(names)}
-    wanted = {
-        language: (np.array([term_id(t) for t in terms], np.uint64), np.array([number[t] for t in terms], np.int64))
-        for language, terms in by_language.items()
-    }
-    in_title = np.zeros((len(shards), len(names)), bool)
-    sizes = [len(shard) for shard in shards]
-    postings, frequencies, counts, numbers, offsets = [], [], [], [], []
-    offset = 0
+    ids = {language: np.array([term_id(term) for term in terms], np.uint64) for language, terms in by_language.items()}
+    numbers = {language: np.array([number[t] for t in terms], np.int64) for language, terms in by_language.items()}
+    entries = _Entries(len(shards), len(names))
     for index, shard in enumerate(shards):
-        ids, places_of = wanted[shard.source.language]
-        places = shard.terms.searchsorted(ids)
-        found = (shard.terms[places] == ids).nonzero()[0]
-        if len(found):
-            places, terms = places[found], places_of[found]
-            in_title[index, terms] = shard.title_frequencies[places] > 0
-            begins, ends = shard.postings_at[places].tolist(), shard.postings_at[places + 1].tolist()
-            for begin, end, term in zip(begins, ends, terms.tolist(), strict=True):
-                postings.append(shard.postings[begin:end])
-                frequencies.append(shard.frequencies[begin:end])
-                counts.append(end - begin)
-                numbers.append(term)
-                offsets.append(offset)
-        offset += sizes[index]
+        entries.read(index, shard, ids[shard.source.language], numbers[shard.source.language])
+    counts = [len(postings) for postings in entries.postings]
+    sizes = [len(shard) for shard in shards]
     return Matches(
         terms=tuple(names),
         asked=np.array([name in own for name in names], bool),
         chunk_document=np.repeat(np.arange(len(shards)), sizes),
-        chunk_length=np.concatenate([shard.chunk_terms for shard in shards]).astype(np.int64),
-        chunk=_joined(postings) + np.repeat(np.array(offsets, np.int64), counts),
-        term=np.repeat(np.array(numbers, np.int64), counts),
-        frequency=_joined(frequencies).astype(np.float64),
-        in_title=in_title,
+        chunk_length=_joined([shard.chunk_terms for shard in shards]),
+        chunk=_joined(entries.postings) + np.repeat(np.array(entries.offsets, np.int64), counts),
+        term=np.repeat(np.array(entries.numbers, np.int64), counts),
+        frequency=_joined(entries.frequencies).astype(np.float64),
+        in_title=entries.in_title,
     )
 
 
+class _Entries:
+    """What the shards say about the words, one list entry for every shard and word that meet."""
+
+    def __init__(self, documents: int, terms: int) -> None:
+        self.in_title = np.zeros((documents, terms), bool)
+        self.postings: list[NDArray[np.uint32]] = []
+        self.frequencies: list[NDArray[np.uint8]] = []
+        self.numbers: list[int] = []
+        self.offsets: list[int] = []
+        self._offset = 0
+
+    def read(self, index: int, shard: Shard, ids: NDArray[np.uint64], numbers: Ints) -> None:
+        places = shard.terms.searchsorted(ids)
+        found = (shard.terms[places] == ids).nonzero()[0]
+        if len(found):
+            places, numbers = places[found], numbers[found]
+            self.in_title[index, numbers] = shard.title_frequencies[places] > 0
+            begins, ends = shard.postings_at[places].tolist(), shard.postings_at[places + 1].tolist()
+            self.postings += [shard.postings[begin:end] for begin, end in zip(begins, ends, strict=True)]
+            self.frequencies += [shard.frequencies[begin:end] for begin, end in zip(begins, ends, strict=True)]
+            self.numbers += numbers.tolist()
+            self.offsets += [self._offset] * len(found)
+        self._offset += len(shard)
+
+
 def query_terms(question: str, language: str) -> list[str]:
+    """The different stems of a question, in a stable order."""
     return sorted(set(stems(question, language)))
 
 

@@ -88,6 +88,7 @@ class Signals:
 def gather(
     shards: Sequence[Shard], question: str, query_vector: NDArray[np.float32] | None, embedder: Embedder | None
 ) -> Signals:
+    """Everything that is measured between a question and each chunk of the shards."""
     added = document_words(asking_part(question))
     matches = lexical.match(shards, question, added)
     idf, asked = matches.idf, matches.asked

@@ -130,6 +130,7 @@ def _stemmed_stop_words(language: str) -> frozenset[str]:
 
 
 def is_stop_word(stemmed: str, language: str = "en") -> bool:
+    """Whether a stem is too common in its language to carry meaning."""
     return stemmed in _stemmed_stop_words(language)
 
 

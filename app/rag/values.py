@@ -5,6 +5,8 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
+    """What a question asks for."""
+
     DATE = "date"
     AMOUNT = "amount"
     NUMBER = "number"
@@ -89,4 +91,5 @@ def wanted(question: str) -> frozenset[Kind]:
 
 
 def holds(text: str, kind: Kind) -> bool:
+    """Whether something of this kind stands in the text."""
     return _PATTERNS[kind].search(text) is not None
