@@ -102,7 +102,7 @@ async def read_me(session: AsyncSession, principal: Principal) -> MeRead:
 async def update_me(session: AsyncSession, principal: Principal, data: MeUpdate) -> MeRead:
     """Change the principal's name."""
     cell = await session.scalar(select(User.profile).where(User.id == principal.user_id).with_for_update())
-    ring = await current().keys.ring(session, principal.user_id)
+    ring = await current().keys.ring(session, principal.user_id, *filter(None, [cell]))
     old = open_profile(ring, principal.user_id, cell or b"")
     renamed = seal_profile(ring, principal.user_id, Profile(old.email, data.name))
     await session.execute(update(User).where(User.id == principal.user_id).values(profile=renamed))
@@ -112,5 +112,5 @@ async def update_me(session: AsyncSession, principal: Principal, data: MeUpdate)
 async def _read(session: AsyncSession, user_id: UUID) -> MeRead:
     columns = User.profile, User.email_verified_at.is_not(None), User.created_at
     cell, verified, created_at = (await session.execute(select(*columns).where(User.id == user_id))).one()
-    mine = open_profile(await current().keys.ring(session, user_id), user_id, cell)
+    mine = open_profile(await current().keys.ring(session, user_id, cell), user_id, cell)
     return MeRead(id=user_id, email=mine.email, name=mine.name, email_verified=verified, created_at=created_at)

@@ -35,7 +35,7 @@ async def find_profile(session: AsyncSession, user_id: UUID) -> Profile | None:
     cell = await session.scalar(select(User.profile).where(User.id == user_id))
     if cell is None:
         return None
-    return open_profile(await current().keys.ring(session, user_id), user_id, cell)
+    return open_profile(await current().keys.ring(session, user_id, cell), user_id, cell)
 
 
 async def profile(session: AsyncSession, user_id: UUID) -> Profile:

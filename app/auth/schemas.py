@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from app.auth.addresses import EmailAddress
-from app.auth.principal import EVERY_SCOPE
+from app.auth.principal import EVERY_SCOPE, SCOPES
 from app.core.schemas import Clean, Page, RequestModel, ResponseModel, ShortText
 from app.core.security import LONGEST_PASSWORD
 
@@ -18,6 +18,16 @@ TOKEN = "X3cDk0Yxq0m6bq0v9mB2Wm1k3kz1cF4hV8nY7sT5uRw"  # noqa: S105
 Password = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_PASSWORD), Clean]
 LoginName = Annotated[str, StringConstraints(min_length=1, max_length=320), Clean]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_-]+$")]
+
+Scope = Annotated[
+    str,
+    Field(
+        max_length=1_000,
+        description="Separated by spaces; all if empty.",
+        examples=[""],
+        json_schema_extra={"pattern": f"^ *(({'|'.join(SCOPES)})( +|$))*$"},
+    ),
+]
 
 
 class RegisterRequest(RequestModel):
@@ -41,7 +51,7 @@ class SignInRequest(RequestModel):
 
     email: LoginName = Field(examples=[EMAIL])
     password: Password = Field(examples=[PASSWORD])
-    scope: str = Field(default="", max_length=1_000, description="Separated by spaces; all if empty.", examples=[""])
+    scope: Scope = ""
 
 
 class TokenForm(RequestModel):
@@ -50,7 +60,7 @@ class TokenForm(RequestModel):
     grant_type: Literal["password"] = "password"
     username: LoginName = Field(description="The e-mail address.", examples=[EMAIL])
     password: Password = Field(examples=[PASSWORD])
-    scope: str = Field(default="", max_length=1_000, description="Separated by spaces; all if empty.", examples=[""])
+    scope: Scope = ""
     client_id: str | None = Field(default=None, max_length=200, description="Not used.")
     client_secret: str | None = Field(default=None, max_length=200, description="Not used.")
 

@@ -17,8 +17,8 @@ from app.auth.sessions import (
     end,
     end_session,
     end_this,
+    enter_live_session,
     list_sessions,
-    require_live_session,
     start,
 )
 from app.auth.sign_in import refresh, sign_in
@@ -32,6 +32,7 @@ __all__ = [
     "end",
     "end_session",
     "end_this",
+    "enter_live_session",
     "envelope_email",
     "find_profile",
     "list_sessions",
@@ -45,7 +46,6 @@ __all__ = [
     "register",
     "request_reset",
     "request_verification",
-    "require_live_session",
     "reset_password",
     "sign_in",
     "start",

@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, func, insert, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.devices import Device
@@ -19,14 +19,17 @@ from app.core.clock import new_id
 from app.core.crypto import new_token, token_digest
 from app.db.keys import KeyRing
 from app.db.runtime import Runtime, current
-from app.db.session import session_scope
+from app.db.session import enter, session_scope
+from app.db.statements import Statement
 
 SEEN_SECONDS = 3_600
 REMEMBER_SEEN = 50_000
 LIVE: ColumnElement[bool] = UserSession.ended_at.is_(None) & (UserSession.expires_at > func.now())
 
-_check = select(UserSession.id).where(
-    UserSession.id == bindparam("session_id"), UserSession.user_id == bindparam("user_id"), LIVE
+_IS_LIVE = Statement(
+    select(literal_column("1")).where(
+        UserSession.id == bindparam("session_id"), UserSession.user_id == bindparam("user_id"), LIVE
+    )
 )
 
 
@@ -66,14 +69,17 @@ def _life() -> timedelta:
     return timedelta(seconds=current().settings.refresh_token_seconds)
 
 
-async def require_live_session(session: AsyncSession, principal: Principal) -> None:
-    """The check on every request; must come before the transaction's first statement. Raises `SessionEnded`."""
+async def enter_live_session(session: AsyncSession, principal: Principal) -> None:
+    """The check on every request: begin the transaction for the principal, if their session lives.
+
+    Raises `SessionEnded`.
+    """
     if principal.session_id is None:
         raise SessionEnded
     if _seen().is_stale(principal.session_id):
         await _touch(principal)
-    identity = {"session_id": principal.session_id, "user_id": principal.user_id}
-    if await session.scalar(_check, identity) is None:
+    question = _IS_LIVE.with_ids(session_id=principal.session_id, user_id=principal.user_id)
+    if not await enter(session, principal.actor, question):
         raise SessionEnded
 
 
@@ -124,7 +130,7 @@ async def list_sessions(
     if after:
         statement = statement.where(UserSession.id < after)
     rows = list(await session.scalars(statement.order_by(UserSession.id.desc()).limit(limit + 1)))
-    ring = await current().keys.ring(session, principal.user_id)
+    ring = await current().keys.ring(session, principal.user_id, *(row.device for row in rows))
     items = [_read(row, ring, principal) for row in rows[:limit]]
     return items, items[-1].id if len(rows) > limit else None
 

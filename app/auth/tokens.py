@@ -15,7 +15,7 @@ REMEMBER_TOKENS = 4_096
 
 def requested_scope(scope: str) -> str | None:
     """A scope as it was asked for, in our order; None for all. Raises `UnknownScope`."""
-    names = set(scope.split())
+    names = set(scope.split(" ")) - {""}
     if names - SCOPES.keys():
         raise UnknownScope
     return " ".join(name for name in SCOPES if name in names) or None

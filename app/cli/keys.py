@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from app.core.config import Settings
 
 T = TypeVar("T")
+SETTLE_SECONDS = 15
 
 keys_app = typer.Typer(name="keys", help="Exchange the keys that protect what people store.", no_args_is_help=True)
 
@@ -56,6 +57,35 @@ def rotate_vault(vault_id: Annotated[UUID, typer.Argument(help="The vault.")], d
     except VaultNotFound:
         _stop("There is no such vault.")
     typer.echo(f"The worker does it as job {job_id}.")
+
+
+@keys_app.command()
+def rotate_user(user_id: Annotated[UUID, typer.Argument(help="The account.")], data: DataOption = None) -> None:
+    """Give an account a new data key and seal its profile and sessions anew; the old key is destroyed."""
+    from app.db.keys import REMEMBER_SECONDS, KeysDestroyed  # noqa: PLC0415  keeps `--help` quick
+
+    typer.echo(f"This takes {SETTLE_SECONDS + REMEMBER_SECONDS} s: other processes remember the old key for a while.")
+    try:
+        count = _run(lambda: _rotate_user(user_id, REMEMBER_SECONDS + SETTLE_SECONDS), data)
+    except KeysDestroyed:
+        _stop("There is no such account.")
+    typer.echo(f"{count} cells are sealed anew, and the old key is destroyed.")
+
+
+async def _rotate_user(user_id: UUID, settle_seconds: float) -> int:
+    """Two passes: the second finds what a process that did not know the new key sealed in between."""
+    from app.db.reseal import reseal_owner  # noqa: PLC0415
+    from app.db.runtime import current  # noqa: PLC0415
+    from app.db.session import session_scope  # noqa: PLC0415
+
+    async with session_scope() as session:
+        await current().keys.rotate(session, user_id)
+        count = await reseal_owner(session, user_id)
+    await asyncio.sleep(settle_seconds)
+    async with session_scope() as session:
+        count += await reseal_owner(session, user_id)
+        await current().keys.destroy_retired(session, user_id)
+    return count
 
 
 async def _rewrap_all() -> int:

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import obstore
+from obstore.exceptions import GenericError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 PART_BYTES = 5 * 1024 * 1024
@@ -33,9 +34,20 @@ class BlobStore:
         await obstore.put_async(self._store, name, content, chunk_size=PART_BYTES, max_concurrency=2)
 
     async def get(self, name: str, start: int, end: int) -> bytes:
-        """The bytes [start, end) of a blob. Raises `BlobMissing`."""
+        """The bytes [start, end) of a blob, fewer if it ends before. Raises `BlobMissing`."""
         try:
             return bytes(await obstore.get_range_async(self._store, name, start=start, end=end))
+        except FileNotFoundError:
+            raise BlobMissing(name) from None
+        except GenericError as error:
+            if (await self.size(name)) <= start:
+                return b""
+            raise error
+
+    async def size(self, name: str) -> int:
+        """How many bytes a blob has. Raises `BlobMissing`."""
+        try:
+            return int((await obstore.head_async(self._store, name))["size"])
         except FileNotFoundError:
             raise BlobMissing(name) from None
 

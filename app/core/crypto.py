@@ -20,7 +20,11 @@ NONCE_BYTES = 12
 TAG_BYTES = 16
 CELL_VERSION = 1
 SCHEMA_VERSION = 1
-CELL_HEADER_BYTES = 1 + 16 + NONCE_BYTES
+KEY_HEADER_BYTES = 1 + 16
+CELL_HEADER_BYTES = KEY_HEADER_BYTES + NONCE_BYTES
+ID_LENGTH = (16).to_bytes(4)
+_VERSION = bytes([CELL_VERSION])
+KEY_ID = slice(1, KEY_HEADER_BYTES)  # of a cell
 
 
 class SealBroken(Exception):
@@ -42,6 +46,11 @@ class DataKey:
     def __repr__(self) -> str:
         return f"DataKey({self.id})"
 
+    @property
+    def header(self) -> bytes:
+        """What every cell sealed by this key begins with."""
+        return _VERSION + self.id.bytes
+
 
 def length_prefixed(*parts: bytes) -> bytes:
     """Join parts so that no two different lists give the same bytes."""
@@ -56,41 +65,50 @@ def _hkdf_expand(secret: bytes, info: bytes) -> bytes:
     return hmac.digest(secret, info + b"\x01", "sha256")  # one block gives the 32 bytes of an AES-256 key
 
 
+@lru_cache(maxsize=256)
+def _around_row(table: str) -> tuple[bytes, bytes]:
+    """What stands before and after the row id in the info that its key is derived by."""
+    return length_prefixed(b"lifevault row", table.encode()) + ID_LENGTH, length_prefixed(_VERSION)
+
+
 def _row_cipher(key: DataKey, table: str, row_id: UUID) -> AESGCM:
-    info = length_prefixed(b"lifevault row", table.encode(), row_id.bytes, bytes([CELL_VERSION]))
-    return AESGCM(_hkdf_expand(key.secret, info))
+    before, after = _around_row(table)
+    return AESGCM(_hkdf_expand(key.secret, before + row_id.bytes + after))
+
+
+@lru_cache(maxsize=4_096)
+def _around_cell(owner_id: UUID, table: str, column: str) -> tuple[bytes, bytes]:
+    """What stands before and after the row id in the context of a cell."""
+    after = length_prefixed(column.encode(), owner_id.bytes, SCHEMA_VERSION.to_bytes(2))
+    return length_prefixed(table.encode()) + ID_LENGTH, after
 
 
 def _cell_context(key: DataKey, table: str, row_id: UUID, column: str) -> bytes:
-    return length_prefixed(
-        table.encode(), row_id.bytes, column.encode(), key.owner_id.bytes, SCHEMA_VERSION.to_bytes(2)
-    )
+    before, after = _around_cell(key.owner_id, table, column)
+    return key.header + before + row_id.bytes + after
 
 
 def seal_cell(key: DataKey, table: str, row_id: UUID, column: str, plaintext: bytes) -> bytes:
     """`version || key id || nonce || ciphertext || tag`, bound to table, row, column, owner and schema version."""
-    header = bytes([CELL_VERSION]) + key.id.bytes
     nonce = os.urandom(NONCE_BYTES)
-    context = header + _cell_context(key, table, row_id, column)
-    return header + nonce + _row_cipher(key, table, row_id).encrypt(nonce, plaintext, context)
+    context = _cell_context(key, table, row_id, column)
+    return key.header + nonce + _row_cipher(key, table, row_id).encrypt(nonce, plaintext, context)
 
 
 def key_id_of(cell: bytes) -> UUID:
     """The data key that sealed this cell. Raises `SealBroken`."""
     if len(cell) < CELL_HEADER_BYTES + TAG_BYTES or cell[0] != CELL_VERSION:
         raise SealBroken
-    return UUID(bytes=bytes(cell[1:17]))
+    return UUID(bytes=cell[KEY_ID])
 
 
 def open_cell(key: DataKey, table: str, row_id: UUID, column: str, cell: bytes) -> bytes:
     """The plaintext of a cell that stands at exactly this place. Raises `SealBroken`."""
-    if key_id_of(cell) != key.id:
+    if len(cell) < CELL_HEADER_BYTES + TAG_BYTES or not cell.startswith(key.header):
         raise SealBroken
-    context = bytes(cell[:17]) + _cell_context(key, table, row_id, column)
+    nonce, sealed = cell[KEY_HEADER_BYTES:CELL_HEADER_BYTES], cell[CELL_HEADER_BYTES:]
     try:
-        return _row_cipher(key, table, row_id).decrypt(
-            bytes(cell[17:CELL_HEADER_BYTES]), bytes(cell[CELL_HEADER_BYTES:]), context
-        )
+        return _row_cipher(key, table, row_id).decrypt(nonce, sealed, _cell_context(key, table, row_id, column))
     except InvalidTag:
         raise SealBroken from None
 

@@ -2,6 +2,7 @@
 
 import time
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -31,13 +32,19 @@ class KeyRing:
     current: DataKey
     by_id: dict[UUID, DataKey]
 
+    def knows(self, cells: Iterable[bytes]) -> bool:
+        """Whether every key that these cells name is among the keys."""
+        known = {key_id.bytes for key_id in self.by_id}
+        return all(cell[crypto.KEY_ID] in known for cell in cells)
+
     def seal(self, table: str, row_id: UUID, column: str, plaintext: bytes) -> bytes:
         """A cell bound to its place (see `app.core.crypto.seal_cell`)."""
         return crypto.seal_cell(self.current, table, row_id, column, plaintext)
 
     def open(self, table: str, row_id: UUID, column: str, cell: bytes) -> bytes:
         """The plaintext of a cell. Raises `SealBroken` for one that was altered or moved, also from another owner."""
-        key = self.by_id.get(crypto.key_id_of(cell))
+        current = self.current
+        key = current if cell.startswith(current.header) else self.by_id.get(crypto.key_id_of(cell))
         if key is None:
             raise SealBroken
         return crypto.open_cell(key, table, row_id, column, cell)
@@ -57,13 +64,14 @@ class KeyStore:
         await session.flush()
         return KeyRing(key, {key.id: key})
 
-    async def ring(self, session: AsyncSession, owner_id: UUID) -> KeyRing:
-        """The keys of an owner whom the session's principal may see. Raises `KeysDestroyed`.
+    async def ring(self, session: AsyncSession, owner_id: UUID, *cells: bytes) -> KeyRing:
+        """The keys of an owner whom the session's principal may see, for sealing or to open `cells`.
 
-        Remembered for `REMEMBER_SECONDS`, so a caller must have decided about access before.
+        Remembered for `REMEMBER_SECONDS`, so a caller must have decided about access before; read again when a cell
+        names a key that is not among them, as another process may have rotated. Raises `KeysDestroyed`.
         """
         remembered = self._rings.get(owner_id)
-        if remembered and remembered[0] > time.monotonic():
+        if remembered and remembered[0] > time.monotonic() and remembered[1].knows(cells):
             return remembered[1]
         rows = await session.scalars(
             select(DataKeyRow).where(DataKeyRow.owner_id == owner_id).order_by(DataKeyRow.version)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,6 +12,8 @@ from app.core.config import Settings
 from app.core.crypto import RootKeys
 from app.db.keys import KeyStore
 from app.db.session import connect
+
+REDIS_CONNECTIONS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,20 @@ async def close_runtime() -> None:
 
 
 def _redis(settings: Settings) -> Redis | None:
-    """A client that gives up at once: redis-py's defaults retry ten times and wait for five seconds."""
+    """A client that gives up soon, but not because many ask at once.
+
+    redis-py's defaults retry ten times, wait for five seconds, and fail when 100 connections are in use.
+    """
     url = settings.redis_url.get_secret_value()
     if not url:
         return None
     timeout = settings.redis_timeout_seconds
-    client: Redis = Redis.from_url(
-        url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
+    pool: BlockingConnectionPool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=REDIS_CONNECTIONS,
+        timeout=timeout,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        retry=Retry(NoBackoff(), 0),
     )
-    return client
+    return Redis.from_pool(pool)

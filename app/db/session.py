@@ -1,23 +1,28 @@
-"""Connections, transactions, and the principal that row-level security goes by."""
+"""Connections, transactions, and the principal that row-level security goes by.
+
+A transaction begins with one round trip: BEGIN, role, principal, and a question where there is one (see `enter`).
+The engine is in autocommit mode and BEGIN, COMMIT and ROLLBACK are sent from here, so that nothing is sent besides.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import asyncpg
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, SessionTransaction
 
 from app.core.config import Settings
+from app.db.driver import Driver, driver_of, run, watch_pool
 from app.db.security import ROLE
 
 SUPABASE_POOLER_PORT = 6543
-ENTER = text("SELECT set_config('app.principal', :principal, true)")
-ENTER_AS_ROLE = text("SELECT set_config('role', :role, true), set_config('app.principal', :principal, true)")
+NOT_FOUND: Final = "SELECT 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,16 @@ class Actor:
 
 SYSTEM = Actor("system")
 NOBODY = Actor("")
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A transaction that has begun: the connection that it is on, and the tag of what it began with."""
+
+    transaction: SessionTransaction
+    driver: Driver
+    tag: str
+
 
 new_session: async_sessionmaker[AsyncSession] = async_sessionmaker(expire_on_commit=False)
 
@@ -71,12 +86,15 @@ def connect(settings: Settings) -> AsyncEngine:
     engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=open_connection,
+        isolation_level="AUTOCOMMIT",
         pool_size=settings.database_pool_size,
         max_overflow=settings.database_pool_overflow,
         pool_timeout=settings.database_connect_timeout_seconds,
-        pool_pre_ping=True,
         **engine_arguments,
     )
+    watch_pool(engine.sync_engine, ping_seconds=settings.database_connect_timeout_seconds)
+    event.listen(engine.sync_engine, "commit", _commit)
+    event.listen(engine.sync_engine, "rollback", _roll_back)
     login = urlsplit(dsn).username
     new_session.configure(bind=engine, info={"role": None if login == ROLE else ROLE})
     return engine
@@ -90,13 +108,28 @@ def asyncpg_url(url: str) -> str:
 
 
 @event.listens_for(Session, "after_begin")
-def _enter(session: Session, _transaction: SessionTransaction, connection: Connection) -> None:
-    actor = session.info.get("actor", NOBODY)
-    role = session.info.get("role")
-    if role:
-        connection.execute(ENTER_AS_ROLE, {"role": role, "principal": actor.setting})
-    else:
-        connection.execute(ENTER, {"principal": actor.setting})
+def _begin(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    if transaction.nested:
+        return
+    settings = f"set_config('app.principal', {_quoted(session.info.get('actor', NOBODY).setting)}, true)"
+    if role := session.info.get("role"):
+        settings = f"set_config('role', {_quoted(role)}, true), {settings}"
+    tag = run(connection, f"BEGIN; SELECT {settings}; {session.info.pop('question', '')}")
+    session.info["entered"] = Entered(transaction, driver_of(connection), tag)
+
+
+def _commit(connection: Connection) -> None:
+    if run(connection, "COMMIT") != "COMMIT":
+        raise InvalidRequestError("a statement of the transaction had failed, so the database rolled it back")
+
+
+def _roll_back(connection: Connection) -> None:
+    if not connection.invalidated and driver_of(connection).is_in_transaction():
+        run(connection, "ROLLBACK")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def act_for(session: AsyncSession, actor: Actor) -> None:
@@ -104,6 +137,26 @@ def act_for(session: AsyncSession, actor: Actor) -> None:
     if session.in_transaction() and session.info.get("actor", NOBODY) != actor:
         raise RuntimeError("the transaction has begun for somebody else")
     session.info["actor"] = actor
+
+
+async def enter(session: AsyncSession, actor: Actor, question: str) -> bool:
+    """Begin the session's transaction for `actor`; whether a query, asked in the same round trip, found a row.
+
+    The query has no parameters; it must be made by `Statement.with_ids`. Raises `DBAPIError`.
+    """
+    if session.in_transaction():
+        raise RuntimeError("the transaction has begun")
+    session.info.update(actor=actor, question=question)
+    return (await entered(session)).tag != NOT_FOUND
+
+
+async def entered(session: AsyncSession) -> Entered:
+    """The transaction of the session, begun if it was not. Raises `DBAPIError`."""
+    last: Entered | None = session.info.get("entered")
+    if last is None or last.transaction is not session.sync_session.get_transaction():
+        await session.connection()
+        last = session.info["entered"]
+    return last
 
 
 @asynccontextmanager

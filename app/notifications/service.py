@@ -86,7 +86,7 @@ async def _take(session: AsyncSession, mail_id: UUID) -> _Taken | None:
     row = (await session.execute(taken)).one_or_none()
     if row is None:
         return None
-    ring = await current().keys.ring(session, row.owner_id)
+    ring = await current().keys.ring(session, row.owner_id, row.body)
     letter = Letter(**orjson.loads(ring.open("notifications_mails", mail_id, "body", row.body)))
     return _Taken(mail_id, letter, row.attempts, row.created_at)
 

@@ -1,6 +1,6 @@
 """Cells of vaults: JSON objects sealed at their place."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,6 @@ from app.db.runtime import current
 from app.vault.errors import ContentDamaged, VaultNotFound
 
 BODY = "body"
-KEY_ID = slice(1, 17)  # of a cell, see `app.core.crypto.seal_cell`
 
 log = structlog.get_logger()
 
@@ -24,35 +23,32 @@ log = structlog.get_logger()
 async def ring_of(session: AsyncSession, vault_id: UUID, *cells: bytes) -> KeyRing:
     """The keys of a vault, among them those that sealed these cells.
 
-    Another process may have given the vault a new key since the ring was remembered; then it is read again.
     Raises `VaultNotFound`. The caller has decided about access, or what it seals is written only if access is given.
     """
-    keys = current().keys
     try:
-        ring = await keys.ring(session, vault_id)
-        known = {key_id.bytes for key_id in ring.by_id}
-        if any(cell[KEY_ID] not in known for cell in cells):
-            keys.forget(vault_id)
-            ring = await keys.ring(session, vault_id)
+        return await current().keys.ring(session, vault_id, *cells)
     except KeysDestroyed:
         raise VaultNotFound from None
-    return ring
 
 
 async def rings_of(session: AsyncSession, rows: Sequence[Any]) -> dict[UUID, KeyRing]:
-    """The keys that open these rows (with `vault_id` and `body`), by vault; read at once if of several."""
+    """The keys that open these rows (with `vault_id` and `body`), by vault."""
     vault_ids = {row["vault_id"] for row in rows}
-    if len(vault_ids) == 1:
-        vault_id = vault_ids.pop()
-        return {vault_id: await ring_of(session, vault_id, *(row["body"] for row in rows))}
+    if len(vault_ids) != 1:
+        return await rings_of_vaults(session, vault_ids)
+    vault_id = vault_ids.pop()
+    return {vault_id: await ring_of(session, vault_id, *(row["body"] for row in rows))}
+
+
+async def rings_of_vaults(session: AsyncSession, vault_ids: Collection[UUID]) -> dict[UUID, KeyRing]:
+    """The keys of several vaults, read at once."""
+    if not vault_ids:
+        return {}
     statement = select(DataKeyRow).where(DataKeyRow.owner_id.in_(vault_ids)).order_by(DataKeyRow.version)
-    keys: dict[UUID, list[DataKeyRow]] = {vault_id: [] for vault_id in vault_ids}
-    for key in await session.scalars(statement) if vault_ids else ():
-        keys[key.owner_id].append(key)
-    try:
-        return {vault_id: current().keys.remember(vault_id, found) for vault_id, found in keys.items()}
-    except KeysDestroyed:
-        raise VaultNotFound from None
+    keys: dict[UUID, list[DataKeyRow]] = {}
+    for key in await session.scalars(statement):
+        keys.setdefault(key.owner_id, []).append(key)
+    return {vault_id: current().keys.remember(vault_id, found) for vault_id, found in keys.items()}
 
 
 def seal_body(ring: KeyRing, table: Table, row_id: UUID, content: dict[str, Any]) -> bytes:

@@ -10,6 +10,7 @@ from app.core.errors import (
     PreconditionRequired,
     RangeNotSatisfiable,
     TooLarge,
+    TooManyRequests,
     Unprocessable,
     UnsupportedMediaType,
 )
@@ -93,6 +94,12 @@ class OwnerStays(Conflict):
     title = "The owner can't be removed: make somebody else the owner first"
 
 
+class TooManyInvitations(TooManyRequests):
+    """More invitations by one person, or to one address, than an hour should see."""
+
+    title = "Too many invitations in a short time"
+
+
 class LimitReached(Conflict):
     """As many as there may be."""
 
@@ -129,22 +136,10 @@ class RevisionRequired(PreconditionRequired):
     title = "Send the ETag you have read as If-Match"
 
 
-class UnknownType(Unprocessable):
-    """No such record type."""
-
-    title = "There is no such record type"
-
-
 class InvalidFields(Unprocessable):
     """Fields that don't fit the record type; `errors` names each, never its value."""
 
     title = "Some fields don't fit the record type"
-
-
-class TagNeedsVault(Unprocessable):
-    """Tags are compared within one vault."""
-
-    title = "Name the vault in which to look for the tag"
 
 
 class EmptyFile(Unprocessable):

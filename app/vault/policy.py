@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, FromClause, Select, Table, and_, bindparam, func, select
+from sqlalchemy import BindParameter, FromClause, Select, Table, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.principal import Principal
@@ -39,13 +39,8 @@ def roles_for(action: Action) -> tuple[str, ...]:
     return RANKS[RANKS.index(LOWEST[action]) :]
 
 
-def member_of(vault_id: ColumnElement[UUID], user_id: Any) -> ColumnElement[bool]:
-    """The join of a row to the membership of a person in its vault."""
-    return and_(members.c.vault_id == vault_id, members.c.user_id == user_id)
-
-
 def open_to_members(table: Table) -> FromClause:
-    """Rows of vaults, joined to the memberships and to those vaults that are not in the trash."""
+    """Rows of vaults, joined to the memberships, and to the vaults if these are not in the trash."""
     joined = table.join(members, members.c.vault_id == table.c.vault_id)
     return joined.join(vaults, and_(vaults.c.id == table.c.vault_id, vaults.c.trashed_at.is_(None)))
 
@@ -54,15 +49,19 @@ def visible_vaults(user_id: Any) -> Select[Any]:
     """`vault_id` and `role` for each vault that a person is a member of and that is not in the trash."""
     return (
         select(members.c.vault_id, members.c.role)
-        .join(vaults, vaults.c.id == members.c.vault_id)
+        .select_from(members.join(vaults, vaults.c.id == members.c.vault_id))
         .where(members.c.user_id == user_id, vaults.c.trashed_at.is_(None))
     )
 
 
 def writable_vaults(user_id: Any) -> Select[Any]:
     """`vault_id` for each vault that a person may put things into."""
-    writers = visible_vaults(user_id).where(members.c.role.in_(roles_for("write")))
-    return writers.with_only_columns(members.c.vault_id)
+    return visible_vaults(user_id).with_only_columns(members.c.vault_id).where(members.c.role.in_(roles_for("write")))
+
+
+def writable_vault(vault_id: Any, user_id: Any) -> Select[Any]:
+    """One row if a person may put things into a vault, otherwise none."""
+    return writable_vaults(user_id).where(members.c.vault_id == vault_id)
 
 
 def visible_document_versions(principal: Principal, vault_ids: Sequence[UUID] | None = None) -> Select[Any]:
@@ -91,9 +90,12 @@ async def require(
 
     Raises `VaultNotFound` for strangers, `RoleTooLow` for members.
     """
-    in_trash = vaults.c.trashed_at.is_not(None) if trashed else vaults.c.trashed_at.is_(None)
-    mine = member_of(vaults.c.id, principal.user_id)
-    statement = select(members.c.role).join(vaults, mine).where(vaults.c.id == vault_id, in_trash)
+    statement = (
+        select(members.c.role)
+        .join(vaults, vaults.c.id == members.c.vault_id)
+        .where(members.c.vault_id == vault_id, members.c.user_id == principal.user_id)
+        .where(vaults.c.trashed_at.is_not(None) if trashed else vaults.c.trashed_at.is_(None))
+    )
     role: str | None = await session.scalar(statement)
     if role is None:
         raise VaultNotFound

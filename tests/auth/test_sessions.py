@@ -9,6 +9,7 @@ from app.auth.models import RefreshToken, User, UserSession
 from app.db.session import session_scope
 from tests.auth.test_accounts import sign_in, token_in
 from tests.conftest import drain_jobs
+from tests.db.queries import queries
 from tests.factories import PASSWORD, auth, make_user
 from tests.notifications.smtp import changed_settings
 
@@ -131,22 +132,18 @@ async def test_that_somebody_is_there_is_recorded_once_an_hour(visitor):
     assert age.total_seconds() < 60
 
 
-async def test_the_check_of_a_request_is_one_statement(visitor, runtime):
-    from sqlalchemy import event
-
+async def test_the_check_of_a_request_is_in_the_round_trip_that_begins_its_transaction(visitor, runtime):
     user = await make_user()
     await visitor.get("/v1/auth/me", headers=auth(user))
-    statements = []
-    listener = lambda *arguments: statements.append(arguments[2])  # noqa: E731
-    event.listen(runtime.engine.sync_engine, "before_cursor_execute", listener)
-    try:
+    with queries(runtime) as sent:
         await visitor.post("/v1/auth/me", headers=auth(user))  # no such route: nothing is asked
-        assert statements == []
+        assert sent == []
         await visitor.patch("/v1/auth/me", json={}, headers=auth(user))
-    finally:
-        event.remove(runtime.engine.sync_engine, "before_cursor_execute", listener)
 
-    assert ["set_config" in statement for statement in statements] == [True, False]
+    begin, rollback = sent
+    assert begin.startswith("BEGIN; SELECT set_config('app.principal'")
+    assert "FROM auth_sessions" in begin
+    assert rollback == "ROLLBACK"
 
 
 async def test_a_new_password_by_the_old_one_ends_the_other_sessions(visitor, settings, mailbox):

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -57,10 +58,10 @@ async def scene(runtime: Runtime) -> Scene:
     )
 
 
-async def invite(client: httpx.AsyncClient, scene: Scene, email: str = "someone@example.org") -> str:
+async def invite(client: httpx.AsyncClient, scene: Scene, email: str = "") -> str:
     """The id of an open invitation."""
     path = f"/v1/vault/vaults/{scene.vault.id}/invitations"
-    response = await client.post(path, json={"email": email}, headers=auth(scene.owner))
+    response = await client.post(path, json={"email": email or f"{uuid4().hex}@example.org"}, headers=auth(scene.owner))
     assert response.status_code == 201
     return str(response.json()["id"])
 

@@ -44,7 +44,7 @@ CHANGES = [
     ("admin", "PATCH", "vaults/{vault}", {"name": "New"}),
     ("admin", "PATCH", "vaults/{vault}/members/{member}", {"role": "viewer"}),
     ("admin", "DELETE", "vaults/{vault}/members/{member}", None),
-    ("admin", "POST", "vaults/{vault}/invitations", {"email": "new@example.org"}),
+    ("admin", "POST", "vaults/{vault}/invitations", {"email": "{unique}@example.org"}),
     ("admin", "GET", "vaults/{vault}/invitations", None),
     ("admin", "DELETE", "vaults/{vault}/invitations/{invitation}", None),
     ("owner", "PATCH", "vaults/{vault}/members/{admin}", {"role": "owner"}),
@@ -60,7 +60,7 @@ RANKS = ["viewer", "editor", "admin", "owner"]
 def fill(text: str, scene: Scene, invitation: str = "") -> str:
     names = {"vault": scene.vault.id, "item": scene.item.id, "document": scene.document.id}
     people = {"admin": scene.admin.id, "member": scene.member.id}
-    return text.format(**names, **people, invitation=invitation or uuid4())
+    return text.format(**names, **people, invitation=invitation or uuid4(), unique=uuid4().hex)
 
 
 async def change(

@@ -27,6 +27,7 @@ async def test_what_was_put_in_is_read_back(client: httpx.AsyncClient, scene: Sc
         "copies": 2,
         "weight": 1.5,
         "lost": False,
+        "Replacement": {"amount": "80.00", "currency": "EUR"},
     }
     body = passport(scene.vault.id, title=" Ada's ", fields=fields, notes="In the desk.\nLeft.", tags=["travel", "Ada"])
 
@@ -61,7 +62,6 @@ async def test_what_was_put_in_is_read_back(client: httpx.AsyncClient, scene: Sc
         ("contact", {"email": "nobody"}, "email must be an e-mail address"),
         ("login", {"url": "javascript:alert(1)"}, "url must be a web address"),
         ("contact", {"phone": "call me"}, "phone must be a phone number"),
-        ("secure_note", {"custom": {"amount": "1", "currency": "EUR"}}, "A custom field must be a text"),
     ],
 )
 async def test_a_field_that_does_not_fit_is_named_but_not_repeated(
@@ -74,6 +74,7 @@ async def test_a_field_that_does_not_fit_is_named_but_not_repeated(
     problem = response.json()
     assert (response.status_code, problem["code"]) == (422, "invalid-fields")
     assert reason in problem["detail"]
+    assert [error["loc"] for error in problem["errors"]] == [["body", "fields", name] for name in fields]
     assert not any(isinstance(value, str) and value in response.text for value in fields.values())
 
 
@@ -101,7 +102,8 @@ async def test_values_that_no_field_can_have_are_refused(client: httpx.AsyncClie
 async def test_a_type_that_does_not_exist_is_refused(client: httpx.AsyncClient, scene: Scene):
     response = await client.post(ITEMS, json=passport(scene.vault.id, type="spaceship"), headers=auth(scene.editor))
 
-    assert (response.status_code, response.json()["code"]) == (422, "unknown-type")
+    assert response.status_code == 422
+    assert (await client.get(ITEMS, params={"type": "spaceship"}, headers=auth(scene.editor))).status_code == 422
 
 
 async def test_every_type_that_is_offered_takes_a_complete_record(client: httpx.AsyncClient, scene: Scene):
@@ -212,7 +214,7 @@ async def test_a_list_keeps_to_its_vault_type_and_tag(client: httpx.AsyncClient,
     note = await make_item(owner, vault, type="secure_note", tags=("Travel", "x"))
     paper = await make_item(owner, vault, tags=("travel",))
     await make_item(owner, vault, tags=("traveller",))
-    await make_item(owner, other, tags=("travel",))
+    elsewhere = await make_item(owner, other, tags=("travel",))
 
     async def ids(**query: str) -> list[str]:
         response = await client.get(ITEMS, params=query, headers=auth(owner))
@@ -225,8 +227,7 @@ async def test_a_list_keeps_to_its_vault_type_and_tag(client: httpx.AsyncClient,
     assert await ids(**of_vault, type="secure_note") == [str(note.id)]
     assert await ids(**of_vault, tag="TRAVEL") == [str(paper.id), str(note.id)]
     assert await ids(**of_vault, tag="travel", type="passport") == [str(paper.id)]
-    refused = await client.get(ITEMS, params={"tag": "travel"}, headers=auth(owner))
-    assert (refused.status_code, refused.json()["code"]) == (422, "tag-needs-vault")
+    assert await ids(tag="travel") == [str(elsewhere.id), str(paper.id), str(note.id)]
 
 
 async def test_a_cursor_of_ones_own_making_is_refused(client: httpx.AsyncClient, scene: Scene):

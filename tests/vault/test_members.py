@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import orjson
@@ -141,12 +142,21 @@ async def test_members_and_invitations_are_limited_together(client: httpx.AsyncC
     with changed_settings(members_per_vault=6):
         answers = [
             await client.post(
-                path(scene, "invitations"), json={"email": f"{name}@example.org"}, headers=auth(scene.owner)
+                path(scene, "invitations"), json={"email": f"{uuid4().hex}@example.org"}, headers=auth(scene.owner)
             )
-            for name in ("a", "b")
+            for _ in range(2)
         ]
 
     assert [each.status_code for each in answers] == [201, 409]
+
+
+async def test_nobody_is_flooded_with_invitations(client: httpx.AsyncClient, scene: Scene):
+    body = {"email": f"{uuid4().hex}@example.org"}
+
+    answers = [await client.post(path(scene, "invitations"), json=body, headers=auth(scene.owner)) for _ in range(6)]
+
+    assert [each.status_code for each in answers] == [201] * 5 + [429]
+    assert int(answers[5].headers["Retry-After"]) > 0
 
 
 async def everything_of(client: httpx.AsyncClient, scene: Scene, person: TestUser) -> list[int]:

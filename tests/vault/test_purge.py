@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -64,7 +64,7 @@ async def test_a_purged_vault_leaves_no_row_no_file_and_no_key(
         f"/v1/vault/items/{scene.item.id}", json={"title": "B"}, headers=auth(scene.owner) | {"If-Match": '"1"'}
     )
     await client.put(f"/v1/vault/documents/{scene.document.id}/content", content=b"v2", headers=auth(scene.owner))
-    await client.post(f"{url}/invitations", json={"email": "a@example.org"}, headers=auth(scene.owner))
+    await client.post(f"{url}/invitations", json={"email": f"{uuid4().hex}@example.org"}, headers=auth(scene.owner))
     names = await blobs_of(scene.vault.id)
     assert len(names) == 2
     await client.delete(url, headers=auth(scene.owner))

@@ -4,7 +4,6 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +22,7 @@ from app.jobs.runner import run_job
 from app.vault import service
 from app.vault.service.reseal import sealed_columns
 from tests.conftest import random_key
-from tests.factories import auth, make_document, make_item, make_member, make_vault
+from tests.factories import auth, make_document, make_item, make_member
 from tests.vault.conftest import Scene, invite, rows_of
 
 
@@ -46,6 +45,12 @@ async def cells_of(vault_id: UUID) -> list[tuple[str, UUID]]:
 async def start(vault_id: UUID) -> UUID:
     async with session_scope() as session:
         return await service.rotate_vault_key(session, vault_id)
+
+
+async def write_cell(item_id: UUID, cell: bytes) -> None:
+    async with session_scope() as session:
+        statement = text("UPDATE vault_items SET body = :cell WHERE id = :item")
+        await session.execute(statement, {"cell": cell, "item": item_id})
 
 
 async def rotate(vault_id: UUID, *, settle_seconds: float = 0) -> None:
@@ -138,9 +143,7 @@ async def test_a_process_that_still_seals_with_the_old_key_loses_nothing(client:
     await asyncio.sleep(0.5)  # everything is sealed anew by now, and the exchange waits for stragglers
 
     cell = stale.seal("vault_items", scene.item.id, "body", b'{"title":"Late","fields":{},"notes":"","tags":[]}')
-    async with session_scope() as session:
-        late = text("UPDATE vault_items SET body = :cell WHERE id = :item")
-        await session.execute(late, {"cell": cell, "item": scene.item.id})
+    await write_cell(scene.item.id, cell)
     await exchange
 
     read = await client.get(f"/v1/vault/items/{scene.item.id}", headers=auth(scene.viewer))
@@ -153,9 +156,7 @@ async def test_nothing_can_be_written_under_a_key_that_is_gone(scene: Scene):
     cell = stale.seal("vault_items", scene.item.id, "body", b"{}")
 
     with pytest.raises(IntegrityError):
-        async with session_scope() as session:
-            late = text("UPDATE vault_items SET body = :cell WHERE id = :item")
-            await session.execute(late, {"cell": cell, "item": scene.item.id})
+        await write_cell(scene.item.id, cell)
 
 
 async def test_no_key_is_destroyed_while_a_cell_needs_it(scene: Scene):
@@ -220,10 +221,10 @@ async def test_the_owner_starts_it_and_follows_it(client: httpx.AsyncClient, sce
 
 
 @pytest.fixture
-def environment(settings: Settings) -> Iterator[dict[str, str]]:
+def environment(settings: Settings) -> dict[str, str]:
     secrets = ("database_url", "root_keys", "token_keys", "lookup_key")
     values = {name: getattr(settings, name).get_secret_value() for name in secrets} | {"blob_url": settings.blob_url}
-    yield dict(os.environ) | {f"LIFEVAULT_{name.upper()}": value for name, value in values.items()}
+    return dict(os.environ) | {f"LIFEVAULT_{name.upper()}": value for name, value in values.items()}
 
 
 def command(environment: dict[str, str], *arguments: str) -> Any:

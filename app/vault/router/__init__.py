@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from app.vault.router import content, documents, items, members, vaults
+from app.vault.router import documents, downloads, items, members, uploads, vaults
 
 router = APIRouter(prefix="/vault", tags=["vault"])
-for part in (vaults, members, items, documents, content):
+for part in (vaults, members, items, documents, uploads, downloads):
     router.include_router(part.router)

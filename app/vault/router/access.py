@@ -2,7 +2,7 @@
 
 from typing import Annotated, TypeVar
 
-from fastapi import Header, Query, Response, Security
+from fastapi import Header, Response, Security
 
 from app.api.deps import get_principal
 from app.auth.principal import Principal
@@ -15,13 +15,11 @@ Writer = Annotated[Principal, Security(get_principal, scopes=["vault:write"])]
 
 IfMatch = Annotated[str | None, Header(max_length=200, description="The ETag that you have read.", examples=['"1"'])]
 IfNoneMatch = Annotated[str | None, Header(max_length=200, description="The ETag that you have.", examples=['"1"'])]
-Trashed = Annotated[bool, Query(description="What is in the trash instead.")]
-TagFilter = Annotated[
-    str | None, Query(alias="tag", min_length=1, max_length=64, description="Only those with it; needs `vault_id`.")
-]
 
-ETAG = {"ETag": {"description": "Send it back as If-Match or If-None-Match.", "schema": {"type": "string"}}}
-LOCATION = {"Location": {"description": "The path of what was made.", "schema": {"type": "string"}}}
+ENTITY_TAG = {"type": "string", "pattern": '^"[^"]+"$'}
+ETAG = {"ETag": {"description": "Send it back as If-Match or If-None-Match.", "required": True, "schema": ENTITY_TAG}}
+PATH = {"type": "string", "pattern": "^/v1/"}
+LOCATION = {"Location": {"description": "The path of what was made.", "required": True, "schema": PATH}}
 MADE = {"headers": ETAG | LOCATION}
 TAGGED = {"headers": ETAG}
 NOT_MODIFIED = {"description": "Still what If-None-Match says", "headers": ETAG}

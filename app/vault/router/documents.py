@@ -5,7 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from app.api.deps import SessionDep
-from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
+from app.api.pages import InvalidCursor
 from app.api.problems import problems
 from app.vault import service
 from app.vault.errors import (
@@ -14,7 +14,6 @@ from app.vault.errors import (
     NotInTrash,
     RoleTooLow,
     StaleRevision,
-    TagNeedsVault,
     VaultNotFound,
 )
 from app.vault.router.access import (
@@ -23,38 +22,21 @@ from app.vault.router.access import (
     IfMatch,
     IfNoneMatch,
     Reader,
-    TagFilter,
-    Trashed,
     Writer,
     tag,
     unless_known,
 )
-from app.vault.schemas.documents import DocumentPage, DocumentRead, DocumentUpdate, DocumentVersionList
+from app.vault.router.queries import DocumentFilters, Pages, next_cursor
+from app.vault.schemas.documents import DocumentPage, DocumentRead, DocumentUpdate, DocumentVersionPage
 
 router = APIRouter(prefix="/documents")
 
 
-@router.get("", responses=problems(VaultNotFound, InvalidCursor, TagNeedsVault, ContentDamaged))
-async def list_documents(
-    principal: Reader,
-    session: SessionDep,
-    vault_id: UUID | None = None,
-    limit: Limit = 20,
-    cursor: Cursor = None,
-    tagged: TagFilter = None,
-    trashed: Trashed = False,
-) -> DocumentPage:
+@router.get("", responses=problems(VaultNotFound, InvalidCursor, ContentDamaged))
+async def list_documents(query: DocumentFilters, principal: Reader, session: SessionDep) -> DocumentPage:
     """List the documents of one vault, or of all of yours, newest first. New ones don't shift the pages."""
-    documents, last = await service.list_documents(
-        session,
-        principal,
-        limit=limit,
-        before=parse_cursor(cursor),
-        vault_id=vault_id,
-        tag=tagged,
-        trashed=trashed,
-    )
-    return DocumentPage(items=documents, next_cursor=cursor_of(last) if last else None)
+    documents, last = await service.list_documents(session, principal, query.filters())
+    return DocumentPage(items=documents, next_cursor=next_cursor(last))
 
 
 @router.get(
@@ -110,7 +92,10 @@ async def purge_document(document_id: UUID, principal: Writer, session: SessionD
     await service.purge_document(session, principal, document_id)
 
 
-@router.get("/{document_id}/versions", responses=problems(DocumentNotFound, ContentDamaged))
-async def list_document_versions(document_id: UUID, principal: Reader, session: SessionDep) -> DocumentVersionList:
+@router.get("/{document_id}/versions", responses=problems(DocumentNotFound, InvalidCursor, ContentDamaged))
+async def list_document_versions(
+    document_id: UUID, query: Pages, principal: Reader, session: SessionDep
+) -> DocumentVersionPage:
     """List the files that a document has had, newest first."""
-    return DocumentVersionList(items=await service.list_document_versions(session, principal, document_id))
+    versions, last = await service.list_document_versions(session, principal, document_id, query.filters())
+    return DocumentVersionPage(items=versions, next_cursor=next_cursor(last))

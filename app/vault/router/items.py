@@ -3,10 +3,10 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Response
 
 from app.api.deps import SessionDep
-from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
+from app.api.pages import InvalidCursor
 from app.api.problems import problems
 from app.vault import service
 from app.vault.errors import (
@@ -18,8 +18,6 @@ from app.vault.errors import (
     RevisionRequired,
     RoleTooLow,
     StaleRevision,
-    TagNeedsVault,
-    UnknownType,
     VaultNotFound,
     VersionNotFound,
 )
@@ -30,12 +28,11 @@ from app.vault.router.access import (
     IfMatch,
     IfNoneMatch,
     Reader,
-    TagFilter,
-    Trashed,
     Writer,
     tag,
     unless_known,
 )
+from app.vault.router.queries import ItemFilters, Pages, next_cursor
 from app.vault.schemas.items import (
     ItemCreate,
     ItemPage,
@@ -44,12 +41,10 @@ from app.vault.schemas.items import (
     ItemVersionPage,
     ItemVersionRead,
     RecordTypeList,
-    TypeName,
 )
 from app.vault.types import record_types
 
 Revision = Annotated[int, Path(ge=1, le=2**31 - 1)]
-TypeFilter = Annotated[TypeName | None, Query(alias="type")]
 
 router = APIRouter()
 
@@ -63,7 +58,7 @@ async def list_types(_: Reader) -> RecordTypeList:
 @router.post(
     "/items",
     status_code=201,
-    responses={201: MADE, **problems(VaultNotFound, RoleTooLow, LimitReached, UnknownType, InvalidFields)},
+    responses={201: MADE, **problems(VaultNotFound, RoleTooLow, LimitReached, InvalidFields)},
 )
 async def create_item(data: ItemCreate, principal: Writer, session: SessionDep, response: Response) -> ItemRead:
     """Put a record into a vault.
@@ -76,29 +71,11 @@ async def create_item(data: ItemCreate, principal: Writer, session: SessionDep, 
     return item
 
 
-@router.get("/items", responses=problems(VaultNotFound, InvalidCursor, TagNeedsVault, ContentDamaged))
-async def list_items(
-    principal: Reader,
-    session: SessionDep,
-    vault_id: UUID | None = None,
-    limit: Limit = 20,
-    cursor: Cursor = None,
-    type_name: TypeFilter = None,
-    tagged: TagFilter = None,
-    trashed: Trashed = False,
-) -> ItemPage:
+@router.get("/items", responses=problems(VaultNotFound, InvalidCursor, ContentDamaged))
+async def list_items(query: ItemFilters, principal: Reader, session: SessionDep) -> ItemPage:
     """List the records of one vault, or of all of yours, newest first. New ones don't shift the pages."""
-    items, last = await service.list_items(
-        session,
-        principal,
-        limit=limit,
-        before=parse_cursor(cursor),
-        vault_id=vault_id,
-        type_name=type_name,
-        tag=tagged,
-        trashed=trashed,
-    )
-    return ItemPage(items=items, next_cursor=cursor_of(last) if last else None)
+    items, last = await service.list_items(session, principal, query.filters())
+    return ItemPage(items=items, next_cursor=next_cursor(last))
 
 
 @router.get(
@@ -160,13 +137,10 @@ async def purge_item(item_id: UUID, principal: Writer, session: SessionDep) -> N
 
 
 @router.get("/items/{item_id}/versions", responses=problems(ItemNotFound, InvalidCursor, ContentDamaged))
-async def list_item_versions(
-    item_id: UUID, principal: Reader, session: SessionDep, limit: Limit = 20, cursor: Cursor = None
-) -> ItemVersionPage:
+async def list_item_versions(item_id: UUID, query: Pages, principal: Reader, session: SessionDep) -> ItemVersionPage:
     """List what a record was before, newest first."""
-    before = parse_cursor(cursor)
-    versions, last = await service.list_item_versions(session, principal, item_id, limit=limit, before=before)
-    return ItemVersionPage(items=versions, next_cursor=cursor_of(last) if last else None)
+    versions, last = await service.list_item_versions(session, principal, item_id, query.filters())
+    return ItemVersionPage(items=versions, next_cursor=next_cursor(last))
 
 
 @router.get("/items/{item_id}/versions/{revision}", responses=problems(ItemNotFound, VersionNotFound, ContentDamaged))

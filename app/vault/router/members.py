@@ -15,6 +15,7 @@ from app.vault.errors import (
     MemberNotFound,
     OwnerStays,
     RoleTooLow,
+    TooManyInvitations,
     VaultNotFound,
     VaultNotShared,
 )
@@ -73,7 +74,7 @@ async def leave_vault(vault_id: UUID, principal: Writer, session: SessionDep) ->
 @router.post(
     "/vaults/{vault_id}/invitations",
     status_code=201,
-    responses=problems(VaultNotFound, RoleTooLow, VaultNotShared, AlreadyMember, LimitReached),
+    responses=problems(VaultNotFound, RoleTooLow, VaultNotShared, AlreadyMember, LimitReached, TooManyInvitations),
 )
 async def create_invitation(
     vault_id: UUID, data: InvitationCreate, principal: Writer, session: SessionDep

@@ -5,7 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from app.api.deps import SessionDep
-from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
+from app.api.pages import InvalidCursor
 from app.api.problems import problems
 from app.vault import service
 from app.vault.errors import (
@@ -26,11 +26,11 @@ from app.vault.router.access import (
     IfMatch,
     IfNoneMatch,
     Reader,
-    Trashed,
     Writer,
     tag,
     unless_known,
 )
+from app.vault.router.queries import VaultFilters, next_cursor
 from app.vault.schemas.vaults import JobStarted, VaultCreate, VaultPage, VaultRead, VaultUpdate
 
 router = APIRouter(prefix="/vaults")
@@ -46,13 +46,10 @@ async def create_vault(data: VaultCreate, principal: Writer, session: SessionDep
 
 
 @router.get("", responses=problems(InvalidCursor, ContentDamaged))
-async def list_vaults(
-    principal: Reader, session: SessionDep, limit: Limit = 20, cursor: Cursor = None, trashed: Trashed = False
-) -> VaultPage:
+async def list_vaults(query: VaultFilters, principal: Reader, session: SessionDep) -> VaultPage:
     """List the vaults that you are a member of, newest first. Those in the trash are shown to their owners."""
-    before = parse_cursor(cursor)
-    vaults, last = await service.list_vaults(session, principal, limit=limit, before=before, trashed=trashed)
-    return VaultPage(items=vaults, next_cursor=cursor_of(last) if last else None)
+    vaults, last = await service.list_vaults(session, principal, query.filters())
+    return VaultPage(items=vaults, next_cursor=next_cursor(last))
 
 
 @router.get(

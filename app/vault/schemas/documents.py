@@ -84,7 +84,7 @@ class DocumentVersionRead(ResponseModel):
     created_at: datetime
 
 
-class DocumentVersionList(ResponseModel):
-    """Every version of a document, newest first."""
+class DocumentVersionPage(Page):
+    """Versions of a document, newest first."""
 
     items: list[DocumentVersionRead]

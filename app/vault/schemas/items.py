@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StringConstraints
 from typing_extensions import TypedDict
 
 from app.core.schemas import Clean, LongText, Page, RequestModel, ResponseModel, ShortText
@@ -14,13 +14,20 @@ MOST_FIELDS = 100
 MOST_TAGS = 50
 LARGEST_NUMBER = 1_000_000_000_000_000
 
-TypeName = Annotated[str, Field(max_length=64, examples=["passport"], json_schema_extra={"enum": list(NAMES)})]
+
+def _known_type(name: str) -> str:
+    if name not in NAMES:
+        raise ValueError("must be a record type, see /v1/vault/types")
+    return name
+
+
+TypeName = Annotated[
+    str, AfterValidator(_known_type), Field(examples=["passport"], json_schema_extra={"enum": list(NAMES)})
+]
 FieldName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), Clean]
 FieldText = Annotated[str, StringConstraints(max_length=20_000), Clean]
-Number = Annotated[
-    StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)],
-    Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER),
-]
+Integer = Annotated[StrictInt, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
+Real = Annotated[StrictFloat, Field(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER, allow_inf_nan=False)]
 Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), Clean]
 Tags = Annotated[list[Tag], Field(max_length=MOST_TAGS, examples=[["travel", "Astrid"]])]
 
@@ -30,19 +37,33 @@ class Amount(TypedDict):
 
     __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
-    amount: Annotated[str, StringConstraints(pattern=r"^-?\d{1,15}(\.\d{1,4})?$")]
+    amount: Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,4})?$")]
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
-FieldValue = FieldText | StrictBool | Number | Amount
+def _say_names(schema: dict[str, Any]) -> None:
+    """Limit names by `propertyNames`: programs that generate clients lose the values under `patternProperties`."""
+    ((pattern, values),) = schema.pop("patternProperties").items()
+    schema["propertyNames"]["pattern"] = pattern
+    schema["additionalProperties"] = values
+
+
+FieldValue = FieldText | StrictBool | Integer | Real | Amount
 EXAMPLE = {"number": "K01234567", "full_name": "Astrid Lindqvist", "expires_on": "2031-05-31"}
-Fields = Annotated[dict[FieldName, FieldValue], Field(max_length=MOST_FIELDS, examples=[EXAMPLE])]
+Fields = Annotated[
+    dict[FieldName, FieldValue], Field(max_length=MOST_FIELDS, examples=[EXAMPLE], json_schema_extra=_say_names)
+]
+
+FieldChanges = Annotated[
+    dict[FieldName, FieldValue | None],
+    Field(max_length=MOST_FIELDS, examples=[{"expires_on": "2041-05-31"}], json_schema_extra=_say_names),
+]
 
 
 class ItemCreate(RequestModel):
-    """A new record. Names in `fields` that the type does not define are custom fields: texts, numbers, booleans."""
+    """A new record. Names in `fields` that the type does not define are custom fields with a value of any kind."""
 
-    vault_id: UUID
+    vault_id: UUID = Field(examples=["01a1fbe8-3eef-7d27-809c-9cfaba724faa"])
     type: TypeName
     title: ShortText = Field(examples=["Astrid's passport"])
     fields: Fields = {}
@@ -57,9 +78,7 @@ class ItemUpdate(RequestModel):
     """
 
     title: ShortText | None = Field(default=None, examples=["Astrid's new passport"])
-    fields: Annotated[
-        dict[FieldName, FieldValue | None], Field(max_length=MOST_FIELDS, examples=[{"expires_on": "2041-05-31"}])
-    ] = {}
+    fields: FieldChanges = {}
     notes: LongText | None = None
     tags: Tags | None = None
 

@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from pydantic import EmailStr, Field
+from pydantic import Field
 
+from app.auth.addresses import EmailAddress
 from app.core.schemas import Page, RequestModel, ResponseModel, ShortText
 
 Kind = Literal["personal", "family"]
@@ -78,7 +79,7 @@ class MemberList(ResponseModel):
 class InvitationCreate(RequestModel):
     """Whom to invite, and as what."""
 
-    email: EmailStr = Field(max_length=254, examples=["astrid@example.org"])
+    email: EmailAddress = Field(examples=["astrid@example.org"])
     role: GrantedRole = Field(default="viewer", examples=["editor"])
 
 

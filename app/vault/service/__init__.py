@@ -16,11 +16,11 @@ from app.vault.service.documents import (
     restore_document,
     trash_document,
     update_document,
-    writable_document,
 )
 from app.vault.service.history import list_item_versions, read_item_version, restore_item_version
 from app.vault.service.invitations import accept_invitation, create_invitation, list_invitations, revoke_invitation
 from app.vault.service.items import create_item, list_items, read_item, update_item
+from app.vault.service.listing import Filters
 from app.vault.service.members import list_members, remove_member, update_member
 from app.vault.service.purge import delete_blobs, destroy_vault, purge_due, sweep_blobs
 from app.vault.service.reseal import RESEAL_JOB, reseal_vault, rotate_vault_key
@@ -35,13 +35,20 @@ from app.vault.service.vaults import (
     trash_vault,
     update_vault,
 )
-from app.vault.service.versions import add_version, create_document, list_document_versions, require_room
+from app.vault.service.versions import (
+    add_version,
+    create_document,
+    list_document_versions,
+    require_room,
+    require_version_room,
+)
 
 __all__ = [
     "DELETE_BLOBS",
     "ITEM",
     "PURGE_JOB",
     "RESEAL_JOB",
+    "Filters",
     "StoredFile",
     "VersionContent",
     "accept_invitation",
@@ -75,6 +82,7 @@ __all__ = [
     "require",
     "require_room",
     "require_vaults",
+    "require_version_room",
     "reseal_vault",
     "restore",
     "restore_document",
@@ -93,5 +101,4 @@ __all__ = [
     "update_vault",
     "version_ids",
     "visible_document_versions",
-    "writable_document",
 ]

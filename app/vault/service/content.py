@@ -9,7 +9,6 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import structlog
-from obstore.exceptions import GenericError
 from sqlalchemy import exists, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -76,12 +75,7 @@ class VersionContent:
             raise ContentDamaged from None
 
     async def _fetch(self, start: int, end: int) -> bytes:
-        try:
-            return await current().blobs.get(self.blob_name, start, end)
-        except GenericError as error:
-            if "range" not in str(error).lower():
-                raise
-            raise SealBroken from None  # the blob ends before `start`
+        return await current().blobs.get(self.blob_name, start, end)
 
 
 @asynccontextmanager

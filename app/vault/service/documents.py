@@ -1,23 +1,23 @@
 """Documents: a title, tags, and a file in one or more versions."""
 
-from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, select, true, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.principal import Principal
 from app.db.keys import KeyRing
 from app.db.outbox import emit
+from app.db.statements import Statement
 from app.jobs.service import create_job
-from app.vault.cells import open_body, ring_of, rings_of, seal_body, tag_digest, tag_digests
-from app.vault.errors import DocumentNotFound, RoleTooLow, StaleRevision, TagNeedsVault
+from app.vault.cells import open_body, ring_of, rings_of, seal_body, tag_digests
+from app.vault.errors import DocumentNotFound, RoleTooLow, StaleRevision
 from app.vault.etags import check_revision
-from app.vault.models import document_versions, documents, members, vaults
-from app.vault.policy import USER, allows, open_to_members, require
+from app.vault.models import document_versions, documents, members
+from app.vault.policy import USER, allows, open_to_members
 from app.vault.schemas.documents import DocumentRead, DocumentUpdate
-from app.vault.service.items import FIRST_PAGE
+from app.vault.service.listing import Filters, Listing, find
 from app.vault.service.trash import DOCUMENT, purge, restore, trash
 
 DELETE_BLOBS: Final = "vault.delete_blobs"
@@ -38,7 +38,8 @@ VERSION_COLUMNS: Final = (
     document_versions.c.body.label("version_body"),
 )
 CURRENT: Final = document_versions.c.id == documents.c.current_version_id
-READ: Final = (
+LISTING: Final = Listing(documents, select(*OWN_COLUMNS, *VERSION_COLUMNS).join(document_versions, CURRENT))
+READ: Final = Statement(
     select(*OWN_COLUMNS, *VERSION_COLUMNS, members.c.role)
     .select_from(open_to_members(documents).join(document_versions, CURRENT))
     .where(documents.c.id == bindparam("document_id"), members.c.user_id == USER, documents.c.trashed_at.is_(None))
@@ -47,22 +48,20 @@ READ: Final = (
 
 async def read_document(session: AsyncSession, principal: Principal, document_id: UUID) -> DocumentRead:
     """A document that is not in the trash. Raises `DocumentNotFound`."""
-    row = await visible_document(session, principal, document_id)
-    return _opened(await ring_of(session, row["vault_id"], row["body"], row["version_body"]), row)
+    return await opened(session, await visible_document(session, principal, document_id))
 
 
-async def visible_document(session: AsyncSession, principal: Principal, document_id: UUID) -> dict[str, Any]:
+async def visible_document(session: AsyncSession, principal: Principal, document_id: UUID) -> Any:
     """The row of a document that the principal may read, its version and their `role`. Raises `DocumentNotFound`."""
-    rows = await session.execute(READ, {"document_id": document_id, "user_id": principal.user_id})
-    row = rows.mappings().one_or_none()
+    row = await READ.first(session, document_id=document_id, user_id=principal.user_id)
     if row is None:
         raise DocumentNotFound
-    return dict(row)
+    return row
 
 
 async def writable_document(
     session: AsyncSession, principal: Principal, document_id: UUID, if_match: str | None
-) -> dict[str, Any]:
+) -> Any:
     """The row of a document that the principal may change, with its current version.
 
     Raises `DocumentNotFound`, `RoleTooLow`, `StaleRevision`.
@@ -75,49 +74,19 @@ async def writable_document(
 
 
 async def list_documents(
-    session: AsyncSession,
-    principal: Principal,
-    *,
-    limit: int,
-    before: UUID | None = None,
-    vault_id: UUID | None = None,
-    tag: str | None = None,
-    trashed: bool = False,
+    session: AsyncSession, principal: Principal, filters: Filters
 ) -> tuple[list[DocumentRead], UUID | None]:
-    """One page of documents, newest first, of one vault or of all; and the id that the next page continues after.
+    """One page of documents, newest first; and the document that the next page continues after.
 
-    Raises `VaultNotFound`, `TagNeedsVault`.
+    Raises `VaultNotFound`.
     """
-    values: dict[str, Any] = {"user_id": principal.user_id, "before": before or FIRST_PAGE, "most": limit + 1}
-    if vault_id:
-        values["in_vault"] = vault_id
-    if tag:
-        if vault_id is None:
-            raise TagNeedsVault
-        values["tagged"] = tag_digest(await ring_of(session, vault_id), tag)
-    rows = (await session.execute(_page(frozenset(values), trashed=trashed), values)).mappings().all()
-    if vault_id and not rows:
-        await require(session, principal, vault_id, "read")
-    found = rows[:limit]
-    rings = await rings_of(session, found)
-    return [_opened(rings[row["vault_id"]], row) for row in found], found[-1]["id"] if len(rows) > limit else None
+    found = await find(session, principal, LISTING, filters)
+    return [_opened(found.rings[row["vault_id"]], row) for row in found.rows], found.last
 
 
-@cache
-def _page(filters: frozenset[str], *, trashed: bool) -> Select[Any]:
-    """One page with these filters: the newest of each vault by its index, then the newest of those."""
-    in_trash = documents.c.trashed_at.is_not(None) if trashed else documents.c.trashed_at.is_(None)
-    conditions: list[ColumnElement[bool]] = [in_trash, documents.c.id < bindparam("before")]
-    if "tagged" in filters:
-        conditions.append(documents.c.tag_digests.overlap(bindparam("tagged", type_=documents.c.tag_digests.type)))
-    newest = select(*OWN_COLUMNS, *VERSION_COLUMNS).join(document_versions, CURRENT)
-    newest = newest.where(documents.c.vault_id == members.c.vault_id, *conditions)
-    page = newest.order_by(documents.c.id.desc()).limit(bindparam("most")).lateral("page")
-    mine = [members.c.user_id == USER, vaults.c.trashed_at.is_(None)]
-    if "in_vault" in filters:
-        mine.append(members.c.vault_id == bindparam("in_vault"))
-    visible = members.join(vaults, vaults.c.id == members.c.vault_id).join(page, true())
-    return select(page).select_from(visible).where(*mine).order_by(page.c.id.desc()).limit(bindparam("most"))
+async def opened(session: AsyncSession, row: Any) -> DocumentRead:
+    """A row of a document with its version, as it is shown. Raises `ContentDamaged`."""
+    return _opened(await ring_of(session, row["vault_id"], row["body"], row["version_body"]), row)
 
 
 def _opened(ring: KeyRing, row: Any) -> DocumentRead:

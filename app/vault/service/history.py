@@ -12,11 +12,12 @@ from app.vault.cells import open_body, ring_of
 from app.vault.errors import VersionNotFound
 from app.vault.models import item_versions, items
 from app.vault.schemas.items import ItemRead, ItemVersionRead
-from app.vault.service.items import FIRST_PAGE, replace_content, visible_item, writable_item
+from app.vault.service.items import replace_content, visible_item, writable_item
+from app.vault.service.listing import FIRST_PAGE, Filters
 
 
 async def list_item_versions(
-    session: AsyncSession, principal: Principal, item_id: UUID, *, limit: int, before: UUID | None
+    session: AsyncSession, principal: Principal, item_id: UUID, filters: Filters
 ) -> tuple[list[ItemVersionRead], UUID | None]:
     """One page of superseded versions, newest first; and the id that the next page continues after.
 
@@ -25,14 +26,14 @@ async def list_item_versions(
     item = await visible_item(session, principal, item_id)
     statement = (
         select(item_versions)
-        .where(item_versions.c.item_id == item_id, item_versions.c.id < (before or FIRST_PAGE))
+        .where(item_versions.c.item_id == item_id, item_versions.c.id < (filters.before or FIRST_PAGE))
         .order_by(item_versions.c.id.desc())
-        .limit(limit + 1)
+        .limit(filters.limit + 1)
     )
     rows = (await session.execute(statement)).mappings().all()
     ring = await ring_of(session, item["vault_id"], *(row["body"] for row in rows))
-    shown = [_shown(ring, row) for row in rows[:limit]]
-    return shown, rows[limit - 1]["id"] if len(rows) > limit else None
+    shown = [_shown(ring, row) for row in rows[: filters.limit]]
+    return shown, rows[filters.limit - 1]["id"] if len(rows) > filters.limit else None
 
 
 async def read_item_version(

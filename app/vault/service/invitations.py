@@ -1,7 +1,7 @@
 """Invitations by e-mail, for people with or without an account."""
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import delete, func, insert, select
@@ -12,6 +12,7 @@ from app.auth import service as auth
 from app.auth.principal import Principal
 from app.core.clock import new_id
 from app.core.crypto import new_token, token_digest
+from app.core.throttle import Limit, Throttle
 from app.db.keys import KeyRing
 from app.db.outbox import emit
 from app.db.runtime import current
@@ -23,6 +24,7 @@ from app.vault.errors import (
     InvitationForSomebodyElse,
     InvitationNotFound,
     LimitReached,
+    TooManyInvitations,
     VaultNotShared,
 )
 from app.vault.models import invitations, members, vaults
@@ -31,7 +33,9 @@ from app.vault.schemas.vaults import InvitationCreate, InvitationRead, VaultRead
 from app.vault.service.members import list_members
 from app.vault.service.vaults import read_vault
 
-OPEN = invitations.c.expires_at > func.now()
+BY_PERSON: Final = Limit("invitations", 100, 3_600)
+TO_ADDRESS: Final = Limit("invited", 5, 3_600)
+OPEN: Final = invitations.c.expires_at > func.now()
 
 
 async def create_invitation(
@@ -39,7 +43,7 @@ async def create_invitation(
 ) -> InvitationRead:
     """Invite an address and send the token there; an earlier invitation of the same address is replaced.
 
-    Raises `VaultNotFound`, `RoleTooLow`, `VaultNotShared`, `AlreadyMember`, `LimitReached`.
+    Raises `VaultNotFound`, `RoleTooLow`, `VaultNotShared`, `AlreadyMember`, `LimitReached`, `TooManyInvitations`.
     """
     await require(session, principal, vault_id, "manage")
     vault = await read_vault(session, principal, vault_id)
@@ -49,6 +53,7 @@ async def create_invitation(
     digest = auth.email_digest(data.email)
     if any(auth.email_digest(member.email) == digest for member in present):
         raise AlreadyMember
+    await _count(principal, digest)
     inviter = await auth.profile(session, principal.user_id)
     ring = await ring_of(session, vault_id)
     token = new_token()
@@ -70,6 +75,15 @@ async def create_invitation(
             hours=str(current().settings.invitation_seconds // 3600),
         )
     return _opened(ring, row)
+
+
+async def _count(principal: Principal, digest: bytes) -> None:
+    """Nobody's mailbox is to be flooded through us. Raises `TooManyInvitations`."""
+    runtime = current()
+    throttle = Throttle(runtime.redis, runtime.settings.redis_timeout_seconds)
+    wait = await throttle.hit(BY_PERSON, principal.user_id.hex) or await throttle.hit(TO_ADDRESS, digest.hex())
+    if wait:
+        raise TooManyInvitations(f"Try again in {wait} seconds", headers={"Retry-After": str(wait)})
 
 
 async def _require_room(session: AsyncSession, vault_id: UUID, present: int) -> None:

@@ -1,35 +1,24 @@
 """Items: typed records, one sealed body each."""
 
-from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, insert, select, true, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.principal import Principal
 from app.core.clock import new_id
 from app.db.keys import KeyRing
 from app.db.runtime import current
-from app.vault.cells import open_body, ring_of, rings_of, seal_body, tag_digest, tag_digests
-from app.vault.errors import (
-    InvalidFields,
-    ItemNotFound,
-    LimitReached,
-    RoleTooLow,
-    StaleRevision,
-    TagNeedsVault,
-    UnknownType,
-)
+from app.db.statements import Statement
+from app.vault.cells import open_body, ring_of, seal_body, tag_digests
+from app.vault.errors import InvalidFields, ItemNotFound, LimitReached, RoleTooLow, StaleRevision
 from app.vault.etags import check_revision
-from app.vault.models import item_versions, items, members, vaults
-from app.vault.policy import USER, allows, open_to_members, require, roles_for
+from app.vault.models import item_versions, items, members
+from app.vault.policy import USER, allows, open_to_members, require, writable_vault
 from app.vault.schemas.items import MOST_FIELDS, ItemCreate, ItemRead, ItemUpdate
-from app.vault.types import record_types
+from app.vault.service.listing import Filters, Listing, find
 from app.vault.types.fields import check_fields, missing_fields
-
-FIRST_PAGE: Final = UUID(int=2**128 - 1)  # sorts after every id
-LIMIT_OF_ITEMS: Final = "The vault holds as many items as it may; purge some"
 
 COLUMNS: Final = (
     items.c.id,
@@ -41,27 +30,21 @@ COLUMNS: Final = (
     items.c.updated_at,
     items.c.trashed_at,
 )
-READ: Final = (
+LISTING: Final = Listing(items, select(*COLUMNS))
+READ: Final = Statement(
     select(*COLUMNS, items.c.written_by, members.c.role)
     .select_from(open_to_members(items))
     .where(items.c.id == bindparam("item_id"), members.c.user_id == USER, items.c.trashed_at.is_(None))
 )
-_HELD: Final = select(func.count()).select_from(items).where(items.c.vault_id == bindparam("vault_id"))
-_NEW: Final = {"id": items.c.id, "vault_id": items.c.vault_id, "type": items.c.type, "body": items.c.body,
-               "tag_digests": items.c.tag_digests, "written_by": items.c.written_by}  # fmt: skip
-CREATE: Final = (
+HELD: Final = select(func.count()).select_from(items).where(items.c.vault_id == bindparam("vault_id"))
+NEW: Final = (items.c.id, items.c.vault_id, items.c.type, items.c.body, items.c.tag_digests, items.c.written_by)
+CREATE: Final = Statement(
     insert(items)
     .from_select(
-        list(_NEW),
-        select(*(bindparam(name, type_=column.type) for name, column in _NEW.items()))
-        .select_from(members.join(vaults, vaults.c.id == members.c.vault_id))
-        .where(
-            members.c.vault_id == bindparam("vault_id"),
-            members.c.user_id == bindparam("written_by"),
-            members.c.role.in_(roles_for("write")),
-            vaults.c.trashed_at.is_(None),
-            _HELD.scalar_subquery() < bindparam("most"),
-        ),
+        [column.name for column in NEW],
+        writable_vault(bindparam("vault_id"), bindparam("written_by"))
+        .with_only_columns(*(bindparam(column.name, type_=column.type) for column in NEW))
+        .where(HELD.scalar_subquery() < bindparam("most")),
     )
     .returning(items.c.created_at)
 )
@@ -70,10 +53,8 @@ CREATE: Final = (
 async def create_item(session: AsyncSession, principal: Principal, data: ItemCreate) -> ItemRead:
     """Put an item into a vault.
 
-    Raises `VaultNotFound`, `RoleTooLow`, `LimitReached`, `UnknownType`, `InvalidFields`.
+    Raises `VaultNotFound`, `RoleTooLow`, `LimitReached`, `InvalidFields`.
     """
-    if data.type not in record_types():
-        raise UnknownType
     check_fields(data.type, data.fields)
     item_id = new_id()
     content = {"title": data.title, "fields": data.fields, "notes": data.notes, "tags": data.tags}
@@ -87,78 +68,37 @@ async def create_item(session: AsyncSession, principal: Principal, data: ItemCre
         "written_by": principal.user_id,
         "most": current().settings.items_per_vault,
     }
-    created_at = (await session.execute(CREATE, values)).scalar()
+    created_at = await CREATE.scalar(session, **values)
     if created_at is None:
         await require(session, principal, data.vault_id, "write")
-        raise LimitReached(LIMIT_OF_ITEMS)
+        raise LimitReached("The vault holds as many items as it may; purge some")
     times = {"created_at": created_at, "updated_at": created_at, "trashed_at": None}
-    return _shown({"id": item_id, "vault_id": data.vault_id, "type": data.type, "revision": 1, **times}, content)
+    return _shown({**values, **times, "revision": 1}, content)
 
 
 async def read_item(session: AsyncSession, principal: Principal, item_id: UUID) -> ItemRead:
     """An item that is not in the trash. Raises `ItemNotFound`."""
     row = await visible_item(session, principal, item_id)
-    ring = await ring_of(session, row["vault_id"], row["body"])
-    return opened(ring, row)
+    return _opened(await ring_of(session, row["vault_id"], row["body"]), row)
 
 
-async def visible_item(session: AsyncSession, principal: Principal, item_id: UUID) -> dict[str, Any]:
+async def visible_item(session: AsyncSession, principal: Principal, item_id: UUID) -> Any:
     """The row of an item that the principal may read, with their `role`. Raises `ItemNotFound`."""
-    rows = await session.execute(READ, {"item_id": item_id, "user_id": principal.user_id})
-    row = rows.mappings().one_or_none()
+    row = await READ.first(session, item_id=item_id, user_id=principal.user_id)
     if row is None:
         raise ItemNotFound
-    return dict(row)
+    return row
 
 
 async def list_items(
-    session: AsyncSession,
-    principal: Principal,
-    *,
-    limit: int,
-    before: UUID | None = None,
-    vault_id: UUID | None = None,
-    type_name: str | None = None,
-    tag: str | None = None,
-    trashed: bool = False,
+    session: AsyncSession, principal: Principal, filters: Filters
 ) -> tuple[list[ItemRead], UUID | None]:
-    """One page of items, newest first, of one vault or of all; and the id that the next page continues after.
+    """One page of items, newest first; and the item that the next page continues after.
 
-    Raises `VaultNotFound`, `TagNeedsVault`.
+    Raises `VaultNotFound`.
     """
-    values: dict[str, Any] = {"user_id": principal.user_id, "before": before or FIRST_PAGE, "most": limit + 1}
-    if vault_id:
-        values["in_vault"] = vault_id
-    if type_name:
-        values["of_type"] = type_name
-    if tag:
-        values["tagged"] = await _digests(session, vault_id, tag)
-    statement = page_of(frozenset(values), trashed=trashed)
-    rows = (await session.execute(statement, values)).mappings().all()
-    if vault_id and not rows:
-        await require(session, principal, vault_id, "read")
-    found = rows[:limit]
-    rings = await rings_of(session, found)
-    shown = [opened(rings[row["vault_id"]], row) for row in found]
-    return shown, found[-1]["id"] if len(rows) > limit else None
-
-
-@cache
-def page_of(filters: frozenset[str], *, trashed: bool) -> Select[Any]:
-    """One page with these filters: the newest of each vault by its index, then the newest of those."""
-    in_trash = items.c.trashed_at.is_not(None) if trashed else items.c.trashed_at.is_(None)
-    conditions: list[ColumnElement[bool]] = [in_trash, items.c.id < bindparam("before")]
-    if "of_type" in filters:
-        conditions.append(items.c.type == bindparam("of_type"))
-    if "tagged" in filters:
-        conditions.append(items.c.tag_digests.overlap(bindparam("tagged", type_=items.c.tag_digests.type)))
-    newest = select(*COLUMNS).where(items.c.vault_id == members.c.vault_id, *conditions)
-    page = newest.order_by(items.c.id.desc()).limit(bindparam("most")).lateral("page")
-    mine = [members.c.user_id == USER, vaults.c.trashed_at.is_(None)]
-    if "in_vault" in filters:
-        mine.append(members.c.vault_id == bindparam("in_vault"))
-    visible = members.join(vaults, vaults.c.id == members.c.vault_id).join(page, true())
-    return select(page).select_from(visible).where(*mine).order_by(page.c.id.desc()).limit(bindparam("most"))
+    found = await find(session, principal, LISTING, filters)
+    return [_opened(found.rings[row["vault_id"]], row) for row in found.rows], found.last
 
 
 async def update_item(
@@ -184,9 +124,7 @@ async def update_item(
     return await replace_content(session, principal, ring, row, before, content)
 
 
-async def writable_item(
-    session: AsyncSession, principal: Principal, item_id: UUID, if_match: str | None
-) -> dict[str, Any]:
+async def writable_item(session: AsyncSession, principal: Principal, item_id: UUID, if_match: str | None) -> Any:
     """The row of an item that the principal may change from the revision they have seen.
 
     Raises `ItemNotFound`, `RoleTooLow`, `RevisionRequired`, `StaleRevision`.
@@ -199,12 +137,7 @@ async def writable_item(
 
 
 async def replace_content(
-    session: AsyncSession,
-    principal: Principal,
-    ring: KeyRing,
-    row: dict[str, Any],
-    before: dict[str, Any],
-    content: dict[str, Any],
+    session: AsyncSession, principal: Principal, ring: KeyRing, row: Any, before: dict[str, Any], content: Any
 ) -> ItemRead:
     """Give an item a new body and keep the old one, sealed again for its own row. Raises `StaleRevision`."""
     item_id, revision = row["id"], row["revision"]
@@ -237,8 +170,7 @@ async def replace_content(
     return _shown({**row, "revision": revision + 1, "updated_at": updated_at}, content)
 
 
-def opened(ring: KeyRing, row: Any) -> ItemRead:
-    """A row of `COLUMNS` as it is shown. Raises `ContentDamaged`."""
+def _opened(ring: KeyRing, row: Any) -> ItemRead:
     return _shown(row, open_body(ring, items, row["id"], row["body"]))
 
 
@@ -257,9 +189,3 @@ def _shown(row: Any, content: dict[str, Any]) -> ItemRead:
         updated_at=row["updated_at"],
         trashed_at=row["trashed_at"],
     )
-
-
-async def _digests(session: AsyncSession, vault_id: UUID | None, tag: str) -> list[bytes]:
-    if vault_id is None:
-        raise TagNeedsVault
-    return tag_digest(await ring_of(session, vault_id), tag)

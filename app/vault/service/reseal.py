@@ -6,19 +6,17 @@ its key: the foreign key of `key_id` lets none be destroyed that is in use.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-import orjson
-from sqlalchemy import Column, Table, bindparam, func, select, update
+from sqlalchemy import Table, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.crypto import owner_digest
-from app.db.base import SEALED_BY, Base
-from app.db.keys import REMEMBER_SECONDS, KeyRing
+from app.db.keys import REMEMBER_SECONDS
 from app.db.models import DataKeyRow
+from app.db.reseal import Digests, reseal_rows, sealed_columns
 from app.db.runtime import current
 from app.db.session import SYSTEM
 from app.jobs.service import JobRun, create_job
@@ -28,11 +26,10 @@ from app.vault.models import document_versions, documents, items
 from app.vault.policy import acting_for
 
 RESEAL_JOB: Final = "vault.reseal"
-ROWS_AT_ONCE: Final = 50
 SETTLE_SECONDS: Final = REMEMBER_SECONDS + 15  # how long another process may go on sealing with the key it remembers
 
 # Digests are made with the data key, so they are made anew with the cells.
-DIGESTS: Final[dict[Table, Callable[[KeyRing, Any], dict[str, Any]]]] = {
+DIGESTS: Final[dict[Table, Digests]] = {
     items: lambda ring, content: {"tag_digests": tag_digests(ring, content["tags"])},
     documents: lambda ring, content: {"tag_digests": tag_digests(ring, content["tags"])},
     document_versions: lambda ring, content: {
@@ -92,40 +89,8 @@ async def _reseal(run: JobRun, vault_id: UUID) -> None:
         last: UUID | None = None
         while True:
             async with run.scope() as session, acting_for(session, SYSTEM):
-                ids = await _reseal_rows(session, vault_id, table, column, last)
+                ids = await reseal_rows(session, vault_id, table, column, last, DIGESTS.get(table))
             if not ids:
                 break
             last, done = ids[-1], done + len(ids)
             await run.progress("sealing", done)
-
-
-def sealed_columns() -> Iterator[tuple[Table, Column[bytes]]]:
-    """Every column of cells, in every package."""
-    for table in Base.metadata.sorted_tables:
-        for column in table.columns:
-            if SEALED_BY in column.info:
-                yield table, column
-
-
-async def _reseal_rows(
-    session: AsyncSession, vault_id: UUID, table: Table, column: Column[bytes], last: UUID | None
-) -> list[UUID]:
-    """Seal the next rows that stand under another key than the current one; returns their ids."""
-    ring = await current().keys.ring(session, vault_id)
-    retired = [key_id for key_id in ring.by_id if key_id != ring.current.id]
-    owner = table.c[column.info[SEALED_BY]]
-    stale = select(table.c.id, column).where(owner == vault_id, table.c.key_id.in_(retired))
-    if last:
-        stale = stale.where(table.c.id > last)
-    rows = (await session.execute(stale.order_by(table.c.id).limit(ROWS_AT_ONCE).with_for_update())).all()
-    if rows:
-        changes = [_resealed(ring, table, column, row_id, cell) for row_id, cell in rows]
-        values: dict[str, Any] = {name: bindparam(name) for name in changes[0] if name != "row_id"}
-        await session.execute(update(table).where(table.c.id == bindparam("row_id")).values(values), changes)
-    return [row_id for row_id, _ in rows]
-
-
-def _resealed(ring: KeyRing, table: Table, column: Column[bytes], row_id: UUID, cell: bytes) -> dict[str, Any]:
-    content = ring.open(table.name, row_id, column.name, cell)
-    digests = DIGESTS[table](ring, orjson.loads(content)) if table in DIGESTS else {}
-    return {"row_id": row_id, column.name: ring.seal(table.name, row_id, column.name, content), **digests}

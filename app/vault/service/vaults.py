@@ -28,7 +28,7 @@ from app.vault.etags import check_revision
 from app.vault.models import invitations, members, vaults
 from app.vault.policy import acting_for, require
 from app.vault.schemas.vaults import VaultCreate, VaultRead, VaultUpdate
-from app.vault.service.items import FIRST_PAGE
+from app.vault.service.listing import FIRST_PAGE, Filters
 
 PURGE_JOB: Final = "vault.purge"
 
@@ -77,19 +77,19 @@ async def require_room_for_vault(session: AsyncSession, user_id: UUID) -> None:
 
 
 async def list_vaults(
-    session: AsyncSession, principal: Principal, *, limit: int, before: UUID | None = None, trashed: bool = False
+    session: AsyncSession, principal: Principal, filters: Filters
 ) -> tuple[list[VaultRead], UUID | None]:
     """One page of the principal's vaults, newest first, or of those in the trash that they own."""
-    statement = _mine(principal).where(vaults.c.id < (before or FIRST_PAGE))
-    if trashed:
+    statement = _mine(principal).where(vaults.c.id < (filters.before or FIRST_PAGE))
+    if filters.trashed:
         statement = statement.where(vaults.c.trashed_at.is_not(None), members.c.role == "owner")
     else:
         statement = statement.where(vaults.c.trashed_at.is_(None))
-    page = statement.order_by(vaults.c.id.desc()).limit(limit + 1)
+    page = statement.order_by(vaults.c.id.desc()).limit(filters.limit + 1)
     rows = (await session.execute(page)).mappings().all()
-    found = rows[:limit]
+    found = rows[: filters.limit]
     rings = await rings_of(session, found)
-    return [_opened(rings[row["id"]], row) for row in found], found[-1]["id"] if len(rows) > limit else None
+    return [_opened(rings[row["id"]], row) for row in found], found[-1]["id"] if len(rows) > filters.limit else None
 
 
 async def read_vault(session: AsyncSession, principal: Principal, vault_id: UUID) -> VaultRead:

@@ -17,9 +17,10 @@ from app.vault.cells import open_body, ring_of, seal_body, tag_digests
 from app.vault.errors import LimitReached, StaleRevision
 from app.vault.models import document_versions, documents
 from app.vault.policy import require
-from app.vault.schemas.documents import DocumentAccepted, DocumentCreate, DocumentVersionRead
+from app.vault.schemas.documents import DocumentAccepted, DocumentCreate, DocumentRead, DocumentVersionRead
 from app.vault.service.content import StoredFile
-from app.vault.service.documents import CURRENT, visible_document, writable_document
+from app.vault.service.documents import CURRENT, opened, visible_document, writable_document
+from app.vault.service.listing import FIRST_PAGE, Filters
 
 READ_JOB: Final = "rag.ingest"
 
@@ -55,6 +56,17 @@ async def require_room(session: AsyncSession, principal: Principal, vault_id: UU
     held = select(func.count()).select_from(documents).where(documents.c.vault_id == vault_id)
     if (await session.scalar(held) or 0) >= current().settings.documents_per_vault:
         raise LimitReached("The vault holds as many documents as it may; purge some")
+
+
+async def require_version_room(
+    session: AsyncSession, principal: Principal, document_id: UUID, *, if_match: str | None
+) -> DocumentRead:
+    """The document, if the principal may give it another version.
+
+    Raises `DocumentNotFound`, `RoleTooLow`, `StaleRevision`.
+    """
+    row = await writable_document(session, principal, document_id, if_match)
+    return await opened(session, row)
 
 
 async def add_version(
@@ -149,15 +161,23 @@ def _accepted(
 
 
 async def list_document_versions(
-    session: AsyncSession, principal: Principal, document_id: UUID
-) -> list[DocumentVersionRead]:
-    """Every version, newest first. Raises `DocumentNotFound`."""
+    session: AsyncSession, principal: Principal, document_id: UUID, filters: Filters
+) -> tuple[list[DocumentVersionRead], UUID | None]:
+    """One page of versions, newest first; and the version that the next page continues after.
+
+    Raises `DocumentNotFound`.
+    """
     document = await visible_document(session, principal, document_id)
-    of_document = document_versions.c.document_id == document_id
-    statement = select(document_versions).where(of_document).order_by(document_versions.c.number.desc())
+    statement = (
+        select(document_versions)
+        .where(document_versions.c.document_id == document_id, document_versions.c.id < (filters.before or FIRST_PAGE))
+        .order_by(document_versions.c.id.desc())
+        .limit(filters.limit + 1)
+    )
     rows = (await session.execute(statement)).mappings().all()
     ring = await ring_of(session, document["vault_id"], *(row["body"] for row in rows))
-    return [_version(ring, row) for row in rows]
+    shown = [_version(ring, row) for row in rows[: filters.limit]]
+    return shown, rows[filters.limit - 1]["id"] if len(rows) > filters.limit else None
 
 
 def _version(ring: KeyRing, row: Any) -> DocumentVersionRead:

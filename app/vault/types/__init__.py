@@ -1,14 +1,14 @@
 """Record types: what a passport or a car insurance consists of, as data.
 
 Each JSON file beside this one is a group of types. A type's fields have a name, a label, a type of value, and whether a
-complete record has it. Names that a type does not define are custom fields: they take text, numbers and booleans.
+complete record has it. Names that a type does not define are custom fields: they take values of every kind.
 """
 
 from functools import cache
 from importlib.resources import files
 from typing import Final, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from app.core.schemas import ResponseModel
 
@@ -20,6 +20,8 @@ FieldType = Literal[
 class RecordField(ResponseModel):
     """A field of a record type. `required`: a record without it is accepted, and says in `missing` that it lacks it."""
 
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
     name: str = Field(examples=["expires_on"])
     label: str = Field(examples=["Valid until"])
     type: FieldType
@@ -29,6 +31,8 @@ class RecordField(ResponseModel):
 
 class RecordType(ResponseModel):
     """A kind of record."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     name: str = Field(examples=["passport"])
     label: str = Field(examples=["Passport"])

@@ -33,10 +33,6 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_custom(value: Any) -> bool:
-    return not isinstance(value, dict)
-
-
 _CHECKS: Final[dict[FieldType, tuple[Callable[[Any], bool], str]]] = {
     "text": (_is_text, "must be a text"),
     "multiline": (_is_text, "must be a text"),
@@ -62,8 +58,7 @@ def check_fields(type_name: str, fields: dict[str, Any]) -> None:
         if message
     ]
     if errors:
-        known = [f"{name} {message}" for name, message in problems.items() if message and name in defined]
-        detail = "; ".join(known) or "A custom field must be a text, a number, true or false"
+        detail = "; ".join(f"{name} {message}" for name, message in problems.items() if message)
         raise InvalidFields(detail, errors=errors)
 
 
@@ -74,7 +69,7 @@ def missing_fields(type_name: str, fields: dict[str, Any]) -> list[str]:
 
 def _problem(field: RecordField | None, value: Any) -> str | None:
     if field is None:
-        return None if _is_custom(value) else "must be a text, a number, true or false: it is a custom field"
+        return None
     if field.type == "choice":
         return None if value in field.choices else f"must be one of {', '.join(field.choices)}"
     check, message = _CHECKS[field.type]

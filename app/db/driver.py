@@ -1,0 +1,69 @@
+"""The asyncpg connection under SQLAlchemy: commands, its errors, and whether one from the pool is still good."""
+
+import time
+from typing import Any, Final, TypeAlias, cast
+
+import asyncpg
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import AdaptedConnection
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
+
+Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+REST_SECONDS: Final = 30
+RESTED_SINCE: Final = "rested since"
+LOST: Final = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
+ERRORS: Final = (OSError, asyncpg.InterfaceError, asyncpg.PostgresError)  # TimeoutError is an OSError
+
+
+def driver_of(connection: Connection) -> Driver:
+    """What SQLAlchemy's connection speaks through."""
+    return cast(Driver, connection.connection.driver_connection)
+
+
+def run(connection: Connection, commands: str) -> str:
+    """Send commands without parameters in one round trip; returns the tag of the last. Raises `DBAPIError`."""
+    try:
+        return _run(connection.connection.dbapi_connection, commands)
+    except ERRORS as error:
+        raise as_database_error(error) from error
+
+
+def as_database_error(error: Exception) -> DBAPIError:
+    """An error of asyncpg as SQLAlchemy would raise it, with the original as `orig`."""
+    kind = IntegrityError if isinstance(error, asyncpg.IntegrityConstraintViolationError) else DBAPIError
+    return kind(None, None, error, hide_parameters=True, connection_invalidated=isinstance(error, LOST))
+
+
+def watch_pool(engine: Engine, *, ping_seconds: float) -> None:
+    """See that nobody gets a dead connection from the pool, or one with a transaction in it.
+
+    A connection that the server has closed is known as such without asking. One that rested for `REST_SECONDS` is
+    asked, since a fault of the network tells nobody; SQLAlchemy's own `pool_pre_ping` asks on every check-out.
+    """
+
+    def on_checkout(adapted: AdaptedConnection, entry: ConnectionPoolEntry, _fairy: Any) -> None:
+        if adapted.driver_connection.is_closed():
+            raise DisconnectionError
+        if entry.info.pop(RESTED_SINCE, time.monotonic()) + REST_SECONDS < time.monotonic():
+            try:
+                _run(adapted, "SELECT 1", ping_seconds)
+            except ERRORS:
+                raise DisconnectionError from None
+
+    def on_checkin(_adapted: AdaptedConnection | None, entry: ConnectionPoolEntry) -> None:
+        entry.info[RESTED_SINCE] = time.monotonic()
+
+    def on_reset(adapted: AdaptedConnection, _entry: ConnectionPoolEntry, state: PoolResetState) -> None:
+        if not state.terminate_only and adapted.driver_connection.is_in_transaction():
+            _run(adapted, "ROLLBACK")
+
+    event.listen(engine, "checkout", on_checkout)
+    event.listen(engine, "checkin", on_checkin)
+    event.listen(engine, "reset", on_reset)
+
+
+def _run(adapted: Any, commands: str, seconds: float | None = None) -> str:
+    tag: str = adapted.run_async(lambda driver: driver.execute(commands, timeout=seconds))
+    return tag

@@ -1,0 +1,125 @@
+"""Uploads: encrypted while they arrive, without a trace when they fail."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.requests import ClientDisconnect
+
+from app.api.deps import SessionDep
+from app.api.limits import BodyTooLarge
+from app.api.problems import problems
+from app.core.schemas import FILLED_PATTERN
+from app.vault import service
+from app.vault.errors import (
+    DocumentNotFound,
+    EmptyFile,
+    FileMissing,
+    FileTooLarge,
+    FormExpected,
+    InvalidForm,
+    LimitReached,
+    RoleTooLow,
+    StaleRevision,
+    UploadInterrupted,
+    VaultNotFound,
+)
+from app.vault.router.access import LOCATION, IfMatch, Writer
+from app.vault.router.forms import UploadForm
+from app.vault.schemas.documents import DocumentAccepted, DocumentCreate
+
+FILE = {"type": "string", "format": "binary", "minLength": 1}
+FILLED = {"type": "string", "minLength": 1, "pattern": FILLED_PATTERN}
+BINARY = {"application/octet-stream": {"schema": FILE}}
+FORM = {
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "required": ["vault_id", "file"],
+            "additionalProperties": False,
+            "properties": {
+                "vault_id": {"type": "string", "format": "uuid"},
+                "file": FILE,
+                "title": {**FILLED, "maxLength": 200},
+                "tags": {"type": "array", "items": {**FILLED, "maxLength": 64}, "maxItems": 50},
+            },
+        },
+        "encoding": {"file": {"contentType": "application/octet-stream"}},
+    }
+}
+UPLOAD_ERRORS = (UploadInterrupted, RoleTooLow, FileTooLarge, BodyTooLarge, EmptyFile)
+FORM_ERRORS = (InvalidForm, FormExpected, FileMissing)
+
+router = APIRouter(prefix="/documents")
+
+
+@router.post(
+    "",
+    status_code=202,
+    responses={202: {"headers": LOCATION}, **problems(*UPLOAD_ERRORS, VaultNotFound, LimitReached, *FORM_ERRORS)},
+    openapi_extra={"requestBody": {"required": True, "content": FORM}},
+)
+async def create_document(
+    request: Request, principal: Writer, session: SessionDep, response: Response
+) -> DocumentAccepted:
+    """Upload a file as a new document. It is encrypted while it arrives, then read in the background.
+
+    A vault that you may not write to is refused before the file is sent if `vault_id` stands before `file`.
+    """
+    form = UploadForm(request.headers.get("content-type", ""), _body(request))
+    await form.seek_file()
+    if "vault_id" in form.texts:
+        await service.require_room(session, principal, _validated(form).vault_id)
+    await session.commit()  # no connection is held while the file arrives
+    async with service.stored_file(form.file(), form.file_name) as file:
+        await form.finish()
+        document = await service.create_document(session, principal, _validated(form), file)
+        await session.commit()  # the file stays only if its rows do
+    response.headers["Location"] = f"/v1/vault/documents/{document.id}"
+    return document
+
+
+@router.put(
+    "/{document_id}/content",
+    status_code=202,
+    responses=problems(*UPLOAD_ERRORS, DocumentNotFound, StaleRevision),
+    openapi_extra={"requestBody": {"required": True, "content": BINARY}},
+)
+async def replace_content(
+    document_id: UUID,
+    request: Request,
+    principal: Writer,
+    session: SessionDep,
+    name: Annotated[str | None, Query(min_length=1, max_length=200, description="A new name of the file.")] = None,
+    if_match: IfMatch = None,
+) -> DocumentAccepted:
+    """Upload a new version of a document: the body is the file. Earlier versions are kept."""
+    present = await service.require_version_room(session, principal, document_id, if_match=if_match)
+    await session.commit()  # no connection is held while the file arrives
+    async with service.stored_file(_body(request), name or present.name) as file:
+        accepted = await service.add_version(session, principal, document_id, file, if_match=if_match)
+        await session.commit()  # the file stays only if its rows do
+    return accepted
+
+
+async def _body(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for piece in request.stream():
+            if piece:
+                yield piece
+    except ClientDisconnect:
+        raise UploadInterrupted from None
+
+
+def _validated(form: UploadForm) -> DocumentCreate:
+    """The text parts that came so far."""
+    values: dict[str, Any] = {name: texts[-1] for name, texts in form.texts.items()}
+    if "tags" in values:
+        values["tags"] = form.texts["tags"]
+    try:
+        return DocumentCreate.model_validate(values)
+    except ValidationError as error:
+        raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from None
