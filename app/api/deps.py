@@ -11,16 +11,20 @@ from app.auth import service
 from app.auth.principal import SCOPES, Principal
 from app.core.config import Settings
 from app.core.errors import Forbidden, Unauthorized
-from app.db.session import act_for, new_session
+from app.db.session import new_session
 
 oauth2 = OAuth2PasswordBearer(tokenUrl="/v1/auth/token", refreshUrl="/v1/auth/refresh", scopes=SCOPES, auto_error=False)
 
 
 async def get_session() -> AsyncIterator[AsyncSession]:
     """One transaction for the request, committed before the answer is sent."""
-    async with new_session() as session:  # its transaction begins with the first statement, after `act_for`
+    session = new_session()  # its transaction begins with the first statement
+    try:
         yield session
-        await session.commit()
+        await session.commit()  # which gives the connection back
+    except BaseException:
+        async with session:  # rolls back, even while the request is being cancelled
+            raise
 
 
 SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
@@ -33,8 +37,7 @@ async def get_principal(
     if token is None:
         raise Unauthorized
     principal = service.principal_of(token)
-    act_for(session, principal.actor)
-    await service.require_live_session(session, principal)
+    await service.enter_live_session(session, principal)
     missing = sorted(set(security.scopes) - principal.scopes)
     if missing:
         raise Forbidden(f"The token lacks the scope {missing[0]}")

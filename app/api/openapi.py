@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
+from app.api.limits import BodyTooLarge
 from app.api.problems import COMMON, SIGNED_IN, Problem, problems
 from app.core.errors import AppError, Forbidden
 
@@ -21,12 +22,31 @@ DESCRIPTION = """Encrypted vaults for the papers of a family's life.
 Register, *Authorize* with your e-mail address and password, create a vault, upload a document, follow its job, and ask.
 Every error is a problem (RFC 9457): `type` and `code` are stable, nothing that you sent is repeated.
 """
-MULTIPART_BINARY = {"type": "string", "contentMediaType": "application/octet-stream"}
 
 
 def operation_id(route: APIRoute) -> str:
     """`tag_function`, such as `vault_create_item`."""
     return f"{route.tags[0]}_{route.name}" if route.tags else route.name
+
+
+def event_stream(**events: dict[str, Any]) -> dict[str, Any]:
+    """The `content` of an answer that is server-sent events, from the schema of the data of each kind of event.
+
+    OpenAPI 3.1 has no word for the items of a stream: as is usual, the schema describes one event.
+    """
+    kinds = [
+        {
+            "type": "object",
+            "properties": {
+                "id": {"type": "string"},
+                "event": {"const": name},
+                "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": data},
+            },
+            "required": ["event", "data"],
+        }
+        for name, data in events.items()
+    ]
+    return {"text/event-stream": {"schema": {"oneOf": kinds}}}
 
 
 def describe(app: FastAPI) -> None:
@@ -58,6 +78,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
 
 def _complete(operation: dict[str, Any]) -> None:
     shared: list[type[AppError]] = [*COMMON]
+    if "requestBody" in operation:
+        shared.append(BodyTooLarge)
     if operation.get("security"):
         shared += [*SIGNED_IN, Forbidden]
     for status, response in problems(*shared).items():
@@ -71,6 +93,9 @@ def _complete(operation: dict[str, Any]) -> None:
         content = response.get("content", {})
         if "application/problem+json" in content and "Problem" in str(content.get("application/json", "")):
             del content["application/json"]
+    for parameter in operation.get("parameters", []):
+        if parameter["name"].lower() == "if-match" and "428" in operation["responses"]:
+            parameter["required"] = True
 
 
 def _merge(known: dict[str, Any], shared: dict[str, Any]) -> None:

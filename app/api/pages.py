@@ -1,16 +1,20 @@
 """Keyset pages: opaque cursors over ids that sort by time."""
 
 import base64
-import binascii
+import re
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
+from pydantic import WithJsonSchema
 
 from app.core.errors import BadRequest
 
+CURSOR = re.compile(r"^[A-Za-z0-9_-]{21}[AQgw]$", re.ASCII)  # 128 bits in base64url
+
 Limit = Annotated[int, Query(ge=1, le=100, description="Most entries in one page.")]
-Cursor = Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before.")]
+CursorText = Annotated[str, WithJsonSchema({"type": "string", "pattern": CURSOR.pattern})]
+Cursor = Annotated[CursorText | None, Query(description="`next_cursor` of the page before.")]
 
 
 class InvalidCursor(BadRequest):
@@ -28,7 +32,6 @@ def parse_cursor(cursor: str | None) -> UUID | None:
     """The row that a page continues after. Raises `InvalidCursor`."""
     if cursor is None:
         return None
-    try:
-        return UUID(bytes=base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error):
-        raise InvalidCursor from None
+    if not CURSOR.fullmatch(cursor):
+        raise InvalidCursor
+    return UUID(bytes=base64.urlsafe_b64decode(cursor + "=="))

@@ -8,10 +8,12 @@ import orjson
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from app.core.errors import AppError, BadRequest, TooManyRequests, Unauthorized, Unavailable, Unprocessable
 from app.core.logging import where
@@ -19,7 +21,13 @@ from app.core.schemas import ResponseModel
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = "2"
-ECHO_SAFE = frozenset({"loc", "msg", "type"})
+RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}}}
+HEADERS = {
+    401: {"WWW-Authenticate": {"description": "How to sign in.", "schema": {"type": "string"}}},
+    429: RETRY_AFTER,
+    503: RETRY_AFTER,
+}
+HTTP_TITLES = {404: ("not-found", "Not found"), 405: ("method-not-allowed", "This method is not offered here")}
 
 log = structlog.get_logger()
 
@@ -75,6 +83,7 @@ def _documented(kinds: list[type[AppError]]) -> dict[str, Any]:
     return {
         "model": Problem,
         "description": " · ".join(kind.title for kind in kinds),
+        "headers": HEADERS.get(kinds[0].status, {}),
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}},
     }
 
@@ -92,7 +101,6 @@ def render(
 ) -> Response:
     """A problem as a response."""
     body = {
-        **(extra or {}),
         "type": f"/problems/{code}",
         "title": title,
         "status": status,
@@ -100,6 +108,7 @@ def render(
         "code": code,
         "request_id": request.scope.get("state", {}).get("request_id"),
         "errors": errors,
+        **(extra or {}),
     }
     return Response(orjson.dumps(body), status, dict(headers or {}), MEDIA_TYPE)
 
@@ -156,7 +165,7 @@ def render_unexpected(request: Request, error: Exception) -> Response:
 
 def is_outage(error: DBAPIError) -> bool:
     """Whether the database could not be reached, as against refusing a statement."""
-    cause = error.orig.__cause__ if error.orig else None
+    cause = error.orig.__cause__ if error.orig and error.orig.__cause__ else error.orig
     return error.connection_invalidated or isinstance(
         cause,
         OSError
@@ -190,6 +199,15 @@ def _safe(item: Mapping[str, Any]) -> str:
 def _render_http(request: Request, error: HTTPException) -> Response:
     if isinstance(error.__cause__, AppError):  # raised while the body was read
         return render_error(request, error.__cause__)
-    titles = {404: ("not-found", "Not found"), 405: ("method-not-allowed", "This method is not offered here")}
-    code, title = titles.get(error.status_code, ("bad-request", "The request can't be understood"))
-    return render(request, status=error.status_code, code=code, title=title, headers=error.headers)
+    code, title = HTTP_TITLES.get(error.status_code, ("bad-request", BadRequest.title))
+    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+    return render(request, status=error.status_code, code=code, title=title, headers=headers)
+
+
+def _allowed(request: Request) -> str:
+    """Every method of the path (RFC 9110 §15.5.6); the router names only those of the first route that has it."""
+    methods: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return ", ".join(sorted(methods))

@@ -1,11 +1,22 @@
 """Base shapes of requests and answers."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
+from pydantic_core import CoreSchema, core_schema
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+_CLEAN = r"[^\x00-\x08\x0b\x0c\x0e-\x1f]*"
+CLEAN_PATTERN = f"^{_CLEAN}$"
+FILLED_PATTERN = rf"^{_CLEAN}[^\s\x00-\x1f]{_CLEAN}$"
 
 
 def _no_control_characters(text: str) -> str:
@@ -14,9 +25,30 @@ def _no_control_characters(text: str) -> str:
     return text
 
 
-Clean = AfterValidator(_no_control_characters)
+class _Clean:
+    """A text without control characters; its JSON Schema says so, and that a text which is stripped is not blank."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(_no_control_characters, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        text: dict[str, Any] = dict(schema.get("schema", {}))  # the constraints that stand before `Clean`
+        stripped = text.get("strip_whitespace") and text.get("min_length")
+        return {"pattern": FILLED_PATTERN if stripped else CLEAN_PATTERN, **handler(schema)}
+
+
+Clean = _Clean()
 ShortText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), Clean]
 LongText = Annotated[str, StringConstraints(max_length=100_000), Clean]
+
+
+def _not_text(value: Any) -> Any:
+    if isinstance(value, bool | str):
+        raise ValueError("must be a number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_not_text)]  # an integer of JSON: 10 and 10.0, but not "10" and not true
 
 
 class RequestModel(BaseModel):

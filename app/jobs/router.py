@@ -10,6 +10,7 @@ from fastapi import APIRouter, Security
 from starlette.responses import StreamingResponse
 
 from app.api.deps import SessionDep, get_principal
+from app.api.openapi import event_stream
 from app.api.problems import problems
 from app.auth.principal import Principal
 from app.db.session import session_scope
@@ -20,6 +21,8 @@ from app.jobs.schemas import JobRead
 POLL_SECONDS = 0.25
 KEEP_ALIVE_SECONDS = 15
 LONGEST_STREAM_SECONDS = 900
+JOB = {"$ref": "#/components/schemas/JobRead"}
+EVENTS = event_stream(progress=JOB, succeeded=JOB, failed=JOB)
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 Reader = Annotated[Principal, Security(get_principal, scopes=["vault:read"])]
@@ -33,7 +36,7 @@ async def read_job(job_id: UUID, principal: Reader, session: SessionDep) -> JobR
 
 @router.get(
     "/{job_id}/events",
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}, **problems(JobNotFound)},
+    responses={200: {"content": EVENTS}, **problems(JobNotFound)},
     response_class=StreamingResponse,
 )
 async def stream_job(job_id: UUID, principal: Reader, session: SessionDep) -> StreamingResponse:

@@ -1,97 +1,104 @@
-"""From a question and its passages to an answer whose every citation is cut out of the stored page."""
+"""From a question and its passages to an answer whose every citation is cut out of the stored page.
+
+Without a language model, and whenever the one that is configured does not answer or proves nothing, the best sentences
+are quoted as they stand; `usage.model` says who answered.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 from app.core.config import Settings
 from app.rag import extractive
-from app.rag.citations import resolve
-from app.rag.model import NOT_FOUND, PASSAGES, Written, without_links, write
+from app.rag.citations import Citation
+from app.rag.completions import Written
+from app.rag.errors import ModelUnavailable
+from app.rag.framing import PASSAGES
+from app.rag.model import write
+from app.rag.proving import Prover
 from app.rag.ranking import Hit
 from app.rag.schemas import AnswerRead, CitationRead, NearestRead, Usage
 
 BUILT_IN = "built-in extractive"
 HITS = 20
 NOTHING_FOUND = "This was not found in your documents."
-HOLD_BACK = 24
-"""Characters of a streamed answer that wait for the rest of a marker or link, so that none is shown unproven."""
+WORTH_ASKING = 0.15
+"""`answerable` from which a model is asked: far below `extractive.FOUND`, for a model sees through paraphrases and may
+say that the passages don't answer."""
 
 
 async def answer(settings: Settings, question: str, hits: Sequence[Hit]) -> AnswerRead:
-    """The whole answer. Raises `ModelUnavailable`."""
-    async for part in stream(settings, question, hits):
-        if isinstance(part, AnswerRead):
-            return part
-    raise AssertionError("a stream ends with the answer")
+    """The whole answer."""
+    async with aclosing(stream(settings, question, hits)) as parts:
+        return [part async for part in parts if isinstance(part, AnswerRead)][-1]
 
 
-async def stream(settings: Settings, question: str, hits: Sequence[Hit]) -> AsyncIterator[str | AnswerRead]:
-    """Pieces of text as they come, at last the whole answer. Raises `ModelUnavailable`."""
+async def stream(settings: Settings, question: str, hits: Sequence[Hit]) -> AsyncGenerator[str | AnswerRead, None]:
+    """Pieces of text as they come, at last the whole answer, whose text is those pieces joined."""
     quoted = await asyncio.to_thread(extractive.answer, question, hits)
-    if not settings.model_url or not quoted.found:
-        result = _extractive(quoted, len(hits))
-        yield result.answer
-        yield result
-        return
-    written = Written()
-    async for piece in _held_back(write(settings, question, hits[:PASSAGES], written)):
-        yield piece
-    yield _written(settings, written, hits[:PASSAGES], quoted)
+    shown, result = "", _quotes(quoted, Written(), len(hits))
+    if settings.model_url and hits and hits[0].answerable >= WORTH_ASKING:
+        asked = _Asked(settings, question, hits[:PASSAGES])
+        async with aclosing(asked.pieces()) as pieces:
+            async for piece in pieces:
+                yield piece
+        shown, result = asked.prover.text, asked.result(quoted)
+    if rest := result.answer.removeprefix(shown):
+        yield rest
+    yield result
 
 
-def _extractive(quoted: extractive.Answer, passages: int) -> AnswerRead:
+class _Asked:
+    """A question put to the model, and what became of it."""
+
+    def __init__(self, settings: Settings, question: str, hits: Sequence[Hit]) -> None:
+        self.prover = Prover(question, hits)
+        self._settings = settings
+        self._question = question
+        self._hits = hits
+        self._written = Written()
+        self._broke_off = False
+
+    async def pieces(self) -> AsyncGenerator[str, None]:
+        """What is proven, as it is written."""
+        try:
+            async with aclosing(write(self._settings, self._question, self._hits, self._written)) as raw:
+                async for piece in raw:
+                    if shown := self.prover.feed(piece):
+                        yield shown
+        except ModelUnavailable:
+            self._broke_off = True
+        if (self.prover.text or not self._broke_off) and (shown := self.prover.finish(whole=self._written.whole)):
+            yield shown
+
+    def result(self, quoted: extractive.Answer) -> AnswerRead:
+        """The model's answer; quotes in its place, or behind what it wrote, if it proved nothing or broke off."""
+        if not self.prover.text and not self.prover.refused:
+            return _quotes(quoted, self._written, len(self._hits))
+        text, citations, model = self.prover.text, list(self.prover.citations), self._settings.model_name
+        if self._broke_off:
+            model = f"{model}, {BUILT_IN}"
+            for citation in quoted.citations:
+                if citation not in citations:
+                    citations.append(citation)
+                    text += f"\n“{' '.join(citation.quote.split())}” [{len(citations)}]"
+        return _read(quoted, text, citations, _usage(model, self._written, len(self._hits)))
+
+
+def _quotes(quoted: extractive.Answer, written: Written, passages: int) -> AnswerRead:
+    return _read(quoted, quoted.answer, quoted.citations, _usage(BUILT_IN, written, passages))
+
+
+def _read(quoted: extractive.Answer, text: str, citations: Sequence[Citation], usage: Usage) -> AnswerRead:
     return AnswerRead(
-        found=quoted.found,
-        answer=quoted.answer if quoted.found else NOTHING_FOUND,
-        citations=[CitationRead.model_validate(each) for each in quoted.citations],
-        nearest=_nearest(quoted),
-        usage=Usage(model=BUILT_IN, passages=passages, prompt_tokens=0, completion_tokens=0),
+        found=bool(citations),
+        answer=text if citations else NOTHING_FOUND,
+        citations=[CitationRead.model_validate(citation) for citation in citations],
+        nearest=[NearestRead(document_id=hit.document_id, title=hit.title) for hit in quoted.nearest],
+        usage=usage,
     )
 
 
-def _written(settings: Settings, written: Written, hits: Sequence[Hit], quoted: extractive.Answer) -> AnswerRead:
-    """The model's words with proven citations; without a single one it counts as not found."""
-    text, citations = resolve(without_links(written.text).strip(), hits)
-    found = bool(citations) and NOT_FOUND not in text
-    return AnswerRead(
-        found=found,
-        answer=text if found else NOTHING_FOUND,
-        citations=[CitationRead.model_validate(each) for each in citations] if found else [],
-        nearest=_nearest(quoted),
-        usage=Usage(
-            model=settings.model_name,
-            passages=len(hits),
-            prompt_tokens=written.prompt_tokens,
-            completion_tokens=written.completion_tokens,
-        ),
-    )
-
-
-def _nearest(quoted: extractive.Answer) -> list[NearestRead]:
-    return [NearestRead(document_id=hit.document_id, title=hit.title) for hit in quoted.nearest]
-
-
-async def _held_back(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
-    """The text without markers and links, which only the whole answer can prove; the end waits until it is clear."""
-    waiting = ""
-    async for piece in pieces:
-        waiting += piece
-        if NOT_FOUND.startswith(waiting.strip()) or NOT_FOUND in waiting:
-            continue
-        cut = _clear_until(waiting)
-        if cut:
-            yield _plain(waiting[:cut])
-            waiting = waiting[cut:]
-    if waiting and NOT_FOUND not in waiting:
-        yield _plain(waiting)
-
-
-def _clear_until(text: str) -> int:
-    opened = max(text.rfind(mark) for mark in ("[", "【", "http"))
-    if opened >= 0 and not text[opened:].rstrip().endswith(("]", "】", ")")) and len(text) - opened < 10 * HOLD_BACK:
-        return opened
-    return max(len(text) - HOLD_BACK, 0) if text[-1:] not in " \n" else len(text)
-
-
-def _plain(text: str) -> str:
-    return resolve(without_links(text), [])[0]
+def _usage(model: str, written: Written, passages: int) -> Usage:
+    tokens = {"prompt_tokens": written.prompt_tokens, "completion_tokens": written.completion_tokens}
+    return Usage(model=model, passages=passages, **tokens)

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Security
 from starlette.responses import Response, StreamingResponse
 
 from app.api.deps import SessionDep, SettingsDep, get_principal
+from app.api.openapi import event_stream
 from app.api.problems import problems
 from app.auth.principal import Principal
 from app.core.config import Settings
@@ -28,7 +29,11 @@ from app.rag.schemas import (
 )
 from app.vault.errors import VaultNotFound
 
-EVENT_STREAM = {"text/event-stream": {"schema": {"type": "string", "description": "`delta`, then `answer`"}}}
+EVENTS = event_stream(
+    delta={"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
+    answer={"$ref": "#/components/schemas/AnswerRead"},
+    error={"$ref": "#/components/schemas/Problem"},
+)
 
 router = APIRouter(prefix="/rag", tags=["rag"])
 Asker = Annotated[Principal, Security(get_principal, scopes=["rag:ask"])]
@@ -47,7 +52,7 @@ async def search(data: SearchRequest, principal: Asker, session: SessionDep, set
 @router.post(
     "/ask",
     response_model=AnswerRead,
-    responses={200: {"content": EVENT_STREAM}, **problems(VaultNotFound, ModelUnavailable)},
+    responses={200: {"content": EVENTS}, **problems(VaultNotFound, ModelUnavailable)},
 )
 async def ask(data: AskRequest, principal: Asker, session: SessionDep, settings: SettingsDep) -> AnswerRead | Response:
     """Answer a question from your own documents, with exact citations.
@@ -88,7 +93,8 @@ async def _events(settings: Settings, question: str, hits: Sequence[Hit]) -> Asy
             else:
                 yield _event("delta", {"text": part})
     except AppError as error:
-        yield _event("error", {"type": f"/problems/{error.code()}", "title": error.title, "status": error.status})
+        code = error.code()
+        yield _event("error", {"type": f"/problems/{code}", "title": error.title, "status": error.status, "code": code})
 
 
 def _event(name: str, data: object) -> bytes:

@@ -3,9 +3,9 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StrictBool, StringConstraints
 
-from app.core.schemas import Clean, RequestModel, ResponseModel
+from app.core.schemas import Clean, RequestModel, ResponseModel, Whole
 
 Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000), Clean]
 VaultIds = Annotated[list[UUID], Field(min_length=1, max_length=100)]
@@ -16,7 +16,7 @@ class SearchRequest(RequestModel):
 
     query: Question = Field(examples=["car insurance excess"])
     vault_ids: VaultIds | None = Field(default=None, examples=[None])
-    limit: int = Field(default=10, ge=1, le=50)
+    limit: Whole = Field(default=10, ge=1, le=50)
 
 
 class HitRead(ResponseModel):
@@ -45,7 +45,7 @@ class AskRequest(RequestModel):
 
     question: Question = Field(examples=["What is the excess on our car insurance?"])
     vault_ids: VaultIds | None = Field(default=None, examples=[None])
-    stream: bool = Field(default=False, description="Answer as server-sent events.")
+    stream: StrictBool = Field(default=False, description="Answer as server-sent events.")
 
 
 class CitationRead(ResponseModel):

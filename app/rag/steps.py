@@ -1,0 +1,127 @@
+"""What the steps of reading leave for the next step and the next try: sealed rows, written once, under the job's lease.
+
+Pages stay for as long as they are the text that a published index refers to; everything else goes when it is published.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.clock import new_id
+from app.core.crypto import owner_digest
+from app.db.keys import KeyRing
+from app.db.runtime import current
+from app.jobs.service import JobRun
+from app.rag.models import PAGE, VECTORS, Artifact, ShardRow
+from app.rag.parsing import PageEvent
+
+CONTENTS = 0
+"""The ordinal, below that of the first page, of a sheet that tells about all pages."""
+
+SERVES = exists().where(
+    Artifact.stage == PAGE, ShardRow.id == Artifact.version_id, ShardRow.pipeline == Artifact.pipeline
+)
+"""Whether a row is a page that a published index refers to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """How many pages a document has, which of them could not be read, and whether reading came to the end."""
+
+    total: int = 0
+    unread: tuple[int, ...] = ()
+    complete: bool = False
+
+    @classmethod
+    def opened(cls, cell: bytes) -> "Contents":
+        """What was written by `sealed`."""
+        fields: dict[str, Any] = orjson.loads(cell)
+        return cls(fields["total"], tuple(fields["unread"]), fields["complete"])
+
+    def extended(self, events: Iterable[PageEvent]) -> "Contents":
+        """With these pages."""
+        events = list(events)
+        unread = {*self.unread, *(event.number for event in events if event.skipped)}
+        return Contents(max([self.total, *(event.total for event in events)]), tuple(sorted(unread)))
+
+    def encoded(self) -> bytes:
+        """As bytes."""
+        return orjson.dumps({"total": self.total, "unread": self.unread, "complete": self.complete})
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The kept results of one version for one pipeline."""
+
+    run: JobRun
+    vault_id: UUID
+    version_id: UUID
+    pipeline: str
+
+    async def pages(self) -> tuple[Contents, dict[int, str]]:
+        """What is known of all pages, and the text of those that were read."""
+        kept = await self._kept(PAGE, self.pipeline)
+        contents = Contents.opened(kept.pop(CONTENTS)) if CONTENTS in kept else Contents()
+        return contents, {number: text.decode() for number, text in kept.items()}
+
+    async def keep_pages(self, events: Sequence[PageEvent], contents: Contents) -> None:
+        """Add pages; one that is there already stays as it is."""
+        texts = {event.number: event.text.encode() for event in events}
+        await self._keep(PAGE, self.pipeline, texts | {CONTENTS: contents.encoded()})
+
+    async def vectors(self, model_id: str, texts: Sequence[str]) -> "VectorSteps":
+        """Batches of vectors of exactly these texts; those of others (an earlier title) are not taken for them."""
+        async with self.run.scope() as session:
+            ring = await current().keys.ring(session, self.vault_id)
+        digest = owner_digest(ring.current, "rag_artifacts.texts", "\0".join(texts).encode()).hex()[:32]
+        pipeline = f"{self.pipeline}/{model_id}/{digest}"
+        return VectorSteps(self, pipeline, await self._kept(VECTORS, pipeline))
+
+    async def forget(self) -> None:
+        """Drop what this version has left, but for pages that a published index refers to."""
+        async with self.run.scope() as session:
+            await session.execute(delete(Artifact).where(Artifact.version_id == self.version_id, ~SERVES))
+
+    async def _kept(self, stage: str, pipeline: str) -> dict[int, bytes]:
+        mine = Artifact.version_id == self.version_id, Artifact.stage == stage, Artifact.pipeline == pipeline
+        async with self.run.scope() as session:
+            rows = (await session.execute(select(Artifact.id, Artifact.ordinal, Artifact.body).where(*mine))).all()
+            ring = await current().keys.ring(session, self.vault_id, *(row.body for row in rows))
+        return {row.ordinal: ring.open("rag_artifacts", row.id, "body", row.body) for row in rows}
+
+    async def _keep(self, stage: str, pipeline: str, contents: Mapping[int, bytes]) -> None:
+        shared = {"version_id": self.version_id, "vault_id": self.vault_id, "stage": stage, "pipeline": pipeline}
+        async with self.run.scope() as session:
+            ring = await current().keys.ring(session, self.vault_id)
+            rows = [shared | _sealed(ring, ordinal, content) for ordinal, content in contents.items()]
+            statement = insert(Artifact)
+            fresh = {"id": statement.excluded.id, "body": statement.excluded.body}
+            statement = statement.on_conflict_do_update(
+                constraint="uq_rag_artifacts_step", set_=fresh, where=Artifact.ordinal == CONTENTS
+            )
+            await session.execute(statement, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class VectorSteps:
+    """Batches of vectors, by their number."""
+
+    steps: Steps
+    pipeline: str
+    kept: dict[int, bytes]
+
+    async def keep(self, number: int, vectors: bytes) -> None:
+        """Add a batch."""
+        self.kept[number] = vectors
+        await self.steps._keep(VECTORS, self.pipeline, {number: vectors})
+
+
+def _sealed(ring: KeyRing, ordinal: int, content: bytes) -> dict[str, Any]:
+    row_id = new_id()
+    return {"id": row_id, "ordinal": ordinal, "body": ring.seal("rag_artifacts", row_id, "body", content)}
