@@ -56,9 +56,9 @@ def test_a_module_is_short_and_says_what_it_is(path: Path):
 def undocumented(tree: ast.Module) -> Iterator[str]:
     """Public functions and classes at the top of a module without a docstring."""
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-            if not ast.get_docstring(node) and not is_overload(node):
-                yield node.name
+        definition = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        if definition and not node.name.startswith("_") and not ast.get_docstring(node) and not is_overload(node):
+            yield node.name
 
 
 def is_overload(node: ast.stmt) -> bool:

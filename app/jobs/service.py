@@ -53,7 +53,7 @@ async def read_job(session: AsyncSession, principal: Principal, job_id: UUID) ->
 
 
 def visible_jobs(principal: Principal) -> Any:
-    """The condition for jobs that the principal may see: their own, and those of vaults that the database lets them see.
+    """The condition for jobs that the principal may see: their own, and those of vaults they see.
 
     Who is in a vault is known above; below, row-level security shows only jobs of the principal's own vaults.
     """
@@ -72,6 +72,13 @@ def job_read(job: Job) -> JobRead:
     return JobRead.model_validate(
         {**{name: getattr(job, name) for name in JobRead.model_fields if name != "progress"}, "progress": done}
     )
+
+
+async def find_open_job(session: AsyncSession, kind: str, vault_id: UUID) -> UUID | None:
+    """A job of this kind for this vault that has not ended."""
+    mine = Job.kind == kind, Job.vault_id == vault_id, Job.state.in_(["queued", "running"])
+    found: UUID | None = await session.scalar(select(Job.id).where(*mine).limit(1))
+    return found
 
 
 async def cancel_jobs(session: AsyncSession, subject_id: UUID, reason: str, detail: str) -> None:
@@ -93,6 +100,7 @@ class JobRun:
     payload: dict[str, Any]
     attempt: int
     finished: bool = field(default=False)
+    """Whether the runner has nothing to do any more: the job is done, or goes on another time."""
 
     @property
     def actor(self) -> Actor:
@@ -145,6 +153,15 @@ class JobRun:
         values = {"state": "failed", "error_code": code, "error_detail": detail, "finished_at": func.now()}
         async with session_scope(self.actor) as session:
             await session.execute(update(Job).where(*self._mine()).values(**values))
+
+    async def postpone(self, seconds: float, step: str) -> None:
+        """Give the worker free and go on after a while; this does not count as a try. Raises `LeaseLost`."""
+        later = func.now() + timedelta(seconds=seconds)
+        values = {"state": "queued", "step": step, "attempts": Job.attempts - 1, "due_at": later}
+        async with session_scope(self.actor) as session:
+            if await session.scalar(update(Job).where(*self._mine()).values(**values).returning(Job.id)) is None:
+                raise LeaseLost
+        self.finished = True
 
     async def retry(self, code: str) -> None:
         """Put the job back; it is tried again after a pause that doubles."""

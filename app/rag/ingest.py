@@ -1,68 +1,69 @@
 """Reading a document version: pages → chunks → vectors → one sealed shard; every step is kept, so a crash costs little.
 
-Each step is an upsert under the job's lease, and publishing is one transaction: the older version answers until then.
+Each step is written under the job's lease, and publishing is one transaction: the older version answers until then.
+Several jobs may read one version at once: the pages that were stored first count for all.
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
-from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.exc import IntegrityError
 
-from app.core.clock import new_id
 from app.core.config import Settings
-from app.db.outbox import emit
+from app.db.keys import KeysDestroyed
 from app.db.runtime import current
 from app.jobs.errors import JobFailed
 from app.jobs.service import JobRun
 from app.rag.chunking import chunk_pages
-from app.rag.document import Page, Source
+from app.rag.document import Chunk, Page, Source
 from app.rag.embedder import Embedder, EmbeddingFailed
 from app.rag.engine import PIPELINE, embedder_of
 from app.rag.errors import ModelUnavailable
-from app.rag.models import PAGE, VECTORS, Artifact, ShardRow
 from app.rag.parsing import Limits, PageEvent, Unreadable, read_pages
+from app.rag.progress import Progress
+from app.rag.publishing import Index, Outdated, is_wanted, publish
 from app.rag.shard import build_shard, passages_to_embed
+from app.rag.steps import Contents, Steps
 from app.rag.text import guess_language
 from app.vault import service as vaults
-from app.vault.errors import DocumentNotFound
+from app.vault.errors import ContentDamaged, DocumentNotFound
 from app.vault.service import VersionContent
 
 PAGES_AT_ONCE = 16
 TEXTS_AT_ONCE = 64
+KEEP_SECONDS = 2.0
+"""Pages that take long, such as pictures, are kept and shown one by one."""
+
+log = structlog.get_logger()
 
 
 async def ingest(run: JobRun) -> None:
-    """Read the document version that the job is about and publish its index.
+    """Read the document version that the job is about and publish its index, if that is still wanted.
 
     Raises `JobFailed` for files that can't be read, however often.
     """
     version_id, vault_id = required(run.subject_id), required(run.vault_id)
+    steps = Steps(run, vault_id, version_id, PIPELINE)
     try:
-        async with run.scope() as session:
-            content = await vaults.open_version(session, version_id)
-        pages = await _read(run, content)
-    except DocumentNotFound:
-        raise JobFailed("document-gone", "The document was deleted before it was read.") from None
+        await _ingest(run, steps)
+    except (DocumentNotFound, KeysDestroyed):
+        raise _gone() from None
     except Unreadable as error:
-        await _forget(run, version_id)
+        await steps.forget()
         raise JobFailed(f"file-{error.reason.replace('_', '-')}", error.detail or error.title) from None
-    language = guess_language(" ".join(page.text[:2_000] for page in pages[:5]))
-    source = Source(content.document_id, version_id, vault_id, content.title, language)
-    chunks = await asyncio.to_thread(chunk_pages, pages)
-    embedder = embedder_of(current().settings)
-    vectors = await _embed(run, embedder, version_id, passages_to_embed(source, chunks)) if embedder else None
-    await run.progress("indexing", len(pages), len(pages))
-    model_id = embedder.model_id if embedder else None
-    shard = await asyncio.to_thread(build_shard, source, pages, chunks, vectors, model_id)
-    async with run.scope() as session:
-        await _publish(session, source, shard, model_id, len(pages), len(chunks))
-        await run.finish(session)
+    except (IntegrityError, ContentDamaged) as error:
+        await _require_version(run, version_id)
+        if isinstance(error, IntegrityError):
+            raise
+        await steps.forget()
+        raise JobFailed("content-damaged", "What is stored of the file is damaged. Upload it again.") from None
 
 
 def required(value: UUID | None) -> UUID:
@@ -72,29 +73,121 @@ def required(value: UUID | None) -> UUID:
     return value
 
 
-async def _read(run: JobRun, content: VersionContent) -> list[Page]:
-    """All pages of a version; those that an earlier try has read are not read again. Raises `Unreadable`."""
-    kept = await _kept_pages(run, content.version_id)
-    events = read_pages(
-        content.chunks(),
-        media_type=content.media_type,
-        name=content.name,
-        limits=limits_of(current().settings),
-        skip=kept.keys(),
-    )
-    fresh: list[PageEvent] = []
-    async with aclosing(events):
-        async for event in events:
-            fresh.append(event)
-            kept[event.number] = event.text
-            if len(fresh) >= PAGES_AT_ONCE:
-                await _keep_pages(run, content.version_id, fresh)
-                await run.progress("reading", len(kept), event.total)
-                fresh = []
-    if fresh:
-        await _keep_pages(run, content.version_id, fresh)
-        await run.progress("reading", len(kept), fresh[-1].total)
-    return [Page(number, text) for number, text in sorted(kept.items())]
+def _gone() -> JobFailed:
+    return JobFailed("document-gone", "The document was deleted before it was read.")
+
+
+async def _require_version(run: JobRun, version_id: UUID) -> None:
+    """Raises `JobFailed` if the version was deleted in the meantime, and its rows and files with it."""
+    try:
+        async with run.scope() as session:
+            await vaults.open_version(session, version_id)
+    except (DocumentNotFound, KeysDestroyed):
+        raise _gone() from None
+
+
+async def _ingest(run: JobRun, steps: Steps) -> None:
+    progress = Progress(run)
+    embedder = embedder_of(current().settings)
+    while True:
+        async with run.scope() as session:
+            content = await vaults.open_version(session, steps.version_id)
+            wanted = await is_wanted(session, run, content, embedder.model_id if embedder else None)
+        if not wanted:
+            await steps.forget()
+            return
+        index = await _Reading(steps, content, progress, embedder, run.attempt).index()
+        try:
+            async with run.scope() as session:
+                await publish(session, index)
+                await run.finish(session)
+            return
+        except Outdated:
+            continue  # a newer version or another title came in the meantime
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One pass from the stored file to its index."""
+
+    steps: Steps
+    content: VersionContent
+    progress: Progress
+    embedder: Embedder | None
+    attempt: int
+
+    async def index(self) -> Index:
+        """The index. Raises `Unreadable`, `ModelUnavailable`."""
+        contents, pages = await self._pages()
+        language = guess_language(" ".join(page.text[:2_000] for page in pages[:5]))
+        content = self.content
+        source = Source(content.document_id, content.version_id, content.vault_id, content.title, language)
+        chunks = await asyncio.to_thread(chunk_pages, pages)
+        vectors = await self._vectors(source, chunks)
+        model_id = self.embedder.model_id if self.embedder and vectors is not None else None
+        await self.progress.show("indexing")
+        shard = await asyncio.to_thread(build_shard, source, pages, chunks, vectors, model_id)
+        return Index(source, shard, model_id, contents.total, len(chunks))
+
+    async def _pages(self) -> tuple[Contents, list[Page]]:
+        """All pages as they are stored; those that an earlier try has read are not read again. Raises `Unreadable`."""
+        await self.progress.show("reading")
+        contents, kept = await self.steps.pages()
+        if not contents.complete:
+            await self._read(contents, frozenset(kept))
+            contents, kept = await self.steps.pages()
+        if not any(text.strip() for text in kept.values()):
+            raise Unreadable("no_ocr" if contents.unread else "no_text")
+        return contents, [Page(number, text) for number, text in sorted(kept.items())]
+
+    async def _read(self, contents: Contents, done: frozenset[int]) -> None:
+        content, batch, kept_at = self.content, list[PageEvent](), time.monotonic()
+        limits = limits_of(current().settings)
+        source = content.chunks()
+        events = read_pages(source, media_type=content.media_type, name=content.name, limits=limits, skip=done)
+        async with aclosing(events):
+            async for event in events:
+                batch.append(event)
+                done = done | {event.number}
+                if len(batch) >= PAGES_AT_ONCE or time.monotonic() - kept_at >= KEEP_SECONDS:
+                    contents = contents.extended(batch)
+                    await self.steps.keep_pages(batch, contents)
+                    await self.progress.show("reading", len(done), event.total)
+                    batch, kept_at = [], time.monotonic()
+        contents = contents.extended(batch)
+        total = max(contents.total, len(done))
+        await self.steps.keep_pages(batch, replace(contents, total=total, complete=True))
+        await self.progress.show("reading", 1, 1)
+
+    async def _vectors(self, source: Source, chunks: Sequence[Chunk]) -> NDArray[np.float16] | None:
+        """One row for each text to embed; None without an embedder, or with one that fails to the last try.
+
+        A document without vectors is found by its words, and is given vectors later (see `renewal`). Raises
+        `ModelUnavailable`, so that the job is tried again.
+        """
+        if self.embedder is None:
+            return None
+        try:
+            return await self._embedded(self.embedder, passages_to_embed(source, chunks))
+        except EmbeddingFailed:
+            if self.attempt < current().settings.job_max_attempts:
+                raise ModelUnavailable from None
+            log.warning("indexed by words alone", version_id=str(source.version_id))
+            return None
+
+    async def _embedded(self, embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float16]:
+        """Batch by batch; batches of an earlier try are taken as they are. Raises `EmbeddingFailed`."""
+        key = await self.steps.vectors_key(embedder.model_id, texts)
+        kept = await self.steps.vectors(key)
+        batches = []
+        for number, begin in enumerate(range(0, len(texts), TEXTS_AT_ONCE)):
+            if number not in kept:
+                vectors = await asyncio.to_thread(embedder.embed_passages, texts[begin : begin + TEXTS_AT_ONCE])
+                kept[number] = vectors.astype(np.float16).tobytes()
+                await self.steps.keep_vectors(key, number, kept[number])
+            batches.append(np.frombuffer(kept[number], np.float16).reshape(-1, embedder.dimensions))
+            await self.progress.show("embedding", min(begin + TEXTS_AT_ONCE, len(texts)), len(texts))
+        return np.concatenate(batches)
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -109,88 +202,3 @@ def limits_of(settings: Settings) -> Limits:
         ocr_max_pages=settings.ocr_max_pages,
         ocr_languages=tuple(settings.ocr_languages.split("+")),
     )
-
-
-async def _kept_pages(run: JobRun, version_id: UUID) -> dict[int, str]:
-    steps = await _kept(run, version_id, PAGE, PIPELINE)
-    return {number: content.decode() for number, content in steps.items()}
-
-
-async def _keep_pages(run: JobRun, version_id: UUID, events: Sequence[PageEvent]) -> None:
-    await _keep(run, version_id, PAGE, PIPELINE, {event.number: event.text.encode() for event in events})
-
-
-async def _embed(run: JobRun, embedder: Embedder, version_id: UUID, texts: Sequence[str]) -> NDArray[np.float16]:
-    """One row for each text, batch by batch; batches of an earlier try are taken as they are."""
-    pipeline = f"{PIPELINE}/{embedder.model_id}"
-    kept = await _kept(run, version_id, VECTORS, pipeline)
-    batches = []
-    for ordinal, begin in enumerate(range(0, len(texts), TEXTS_AT_ONCE)):
-        if ordinal not in kept:
-            vectors = await _vectors(embedder, texts[begin : begin + TEXTS_AT_ONCE])
-            kept[ordinal] = vectors.astype(np.float16).tobytes()
-            await _keep(run, version_id, VECTORS, pipeline, {ordinal: kept[ordinal]})
-        batches.append(np.frombuffer(kept[ordinal], np.float16).reshape(-1, embedder.dimensions))
-        await run.progress("embedding", min(begin + TEXTS_AT_ONCE, len(texts)), len(texts))
-    return np.concatenate(batches)
-
-
-async def _vectors(embedder: Embedder, texts: Sequence[str]) -> NDArray[np.float32]:
-    """Raises `ModelUnavailable`, so that the job is tried again later."""
-    try:
-        return await asyncio.to_thread(embedder.embed_passages, texts)
-    except EmbeddingFailed:
-        raise ModelUnavailable from None
-
-
-async def _kept(run: JobRun, version_id: UUID, stage: str, pipeline: str) -> dict[int, bytes]:
-    """What earlier tries have kept of a stage, by ordinal."""
-    mine = Artifact.version_id == version_id, Artifact.stage == stage, Artifact.pipeline == pipeline
-    async with run.scope() as session:
-        rows = (await session.execute(select(Artifact.id, Artifact.ordinal, Artifact.body).where(*mine))).all()
-        ring = await current().keys.ring(session, required(run.vault_id))
-    return {row.ordinal: ring.open("rag_artifacts", row.id, "body", row.body) for row in rows}
-
-
-async def _keep(run: JobRun, version_id: UUID, stage: str, pipeline: str, contents: dict[int, bytes]) -> None:
-    """Seal the results of a stage and write them, once."""
-    vault_id = required(run.vault_id)
-    async with run.scope() as session:
-        ring = await current().keys.ring(session, vault_id)
-        rows = []
-        for ordinal, content in contents.items():
-            row_id = new_id()
-            sealed = ring.seal("rag_artifacts", row_id, "body", content)
-            rows.append({"id": row_id, "ordinal": ordinal, "body": sealed})
-        shared = {"version_id": version_id, "vault_id": vault_id, "stage": stage, "pipeline": pipeline}
-        await session.execute(insert(Artifact).on_conflict_do_nothing(), [row | shared for row in rows])
-
-
-async def _forget(run: JobRun, version_id: UUID) -> None:
-    async with run.scope() as session:
-        await session.execute(delete(Artifact).where(Artifact.version_id == version_id))
-
-
-async def _publish(
-    session: AsyncSession, source: Source, shard: bytes, model_id: str | None, pages: int, chunks: int
-) -> None:
-    """Put the new shard in the place of the old one and drop what only earlier versions or tries needed."""
-    if await vaults.current_version_id(session, source.document_id) != source.version_id:
-        return  # a newer version was stored in the meantime; its own job publishes
-    ring = await current().keys.ring(session, source.vault_id)
-    values = {
-        "id": source.version_id,
-        "vault_id": source.vault_id,
-        "revision": new_id(),
-        "pipeline": PIPELINE,
-        "model_id": model_id,
-        "pages": pages,
-        "chunks": chunks,
-        "body": ring.seal("rag_shards", source.version_id, "body", shard),
-    }
-    statement = insert(ShardRow).values(document_id=source.document_id, **values)
-    await session.execute(statement.on_conflict_do_update(index_elements=["document_id"], set_=values))
-    others = vaults.version_ids(source.document_id)
-    not_needed = (Artifact.stage == VECTORS) | (Artifact.version_id != source.version_id)
-    await session.execute(delete(Artifact).where(Artifact.version_id.in_(others), not_needed))
-    await emit(session, "rag.document_indexed", document_id=source.document_id)

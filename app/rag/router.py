@@ -1,12 +1,13 @@
 """Search and questions."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Annotated
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Path, Security
+from fastapi import APIRouter, FastAPI, Path, Security
 from starlette.responses import Response, StreamingResponse
 
 from app.api.deps import SessionDep, SettingsDep, get_principal
@@ -14,9 +15,8 @@ from app.api.openapi import event_stream
 from app.api.problems import problems
 from app.auth.principal import Principal
 from app.core.config import Settings
-from app.core.errors import AppError
 from app.rag import answering, service
-from app.rag.errors import ModelUnavailable, NotReadYet, PageNotFound
+from app.rag.errors import NotReadYet, PageNotFound
 from app.rag.ranking import Hit
 from app.rag.schemas import (
     AnswerRead,
@@ -32,15 +32,27 @@ from app.vault.errors import VaultNotFound
 EVENTS = event_stream(
     delta={"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
     answer={"$ref": "#/components/schemas/AnswerRead"},
-    error={"$ref": "#/components/schemas/Problem"},
 )
+EVENT_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+KEEP_ALIVE_SECONDS = 10.0
 
-router = APIRouter(prefix="/rag", tags=["rag"])
+Part = str | AnswerRead
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    if settings.environment != "test":
+        service.warm_up(settings)
+    yield
+
+
+router = APIRouter(prefix="/rag", tags=["rag"], lifespan=_lifespan)
 Asker = Annotated[Principal, Security(get_principal, scopes=["rag:ask"])]
 Reader = Annotated[Principal, Security(get_principal, scopes=["vault:read"])]
 
 
-@router.post("/search", responses=problems(VaultNotFound, ModelUnavailable))
+@router.post("/search", responses=problems(VaultNotFound))
 async def search(data: SearchRequest, principal: Asker, session: SessionDep, settings: SettingsDep) -> SearchResult:
     """Find the passages that answer best, in your own documents only."""
     shards = await service.open_shards(session, principal, data.vault_ids)
@@ -52,22 +64,24 @@ async def search(data: SearchRequest, principal: Asker, session: SessionDep, set
 @router.post(
     "/ask",
     response_model=AnswerRead,
-    responses={200: {"content": EVENTS}, **problems(VaultNotFound, ModelUnavailable)},
+    responses={200: {"content": EVENTS}, **problems(VaultNotFound)},
 )
 async def ask(data: AskRequest, principal: Asker, session: SessionDep, settings: SettingsDep) -> AnswerRead | Response:
     """Answer a question from your own documents, with exact citations.
 
-    With `stream` the answer comes as server-sent events: `delta` events carry text as it is written, the last event,
-    `answer`, the whole answer with its citations; only that one is final.
-    `found` is false when your documents do not say.
+    Every marker, such as [1], is the number of a citation, counted from 1. `found` is false when your documents do not
+    say. If a language model is configured and does not answer, or proves nothing of what it says, the best sentences
+    of your documents are quoted instead; `usage.model` tells who answered.
+
+    With `stream` the answer comes as server-sent events: each `delta` carries more of the text, the last event,
+    `answer`, the whole answer with its citations. The texts of the deltas joined are the text of the answer.
     """
     shards = await service.open_shards(session, principal, data.vault_ids)
     await session.commit()
     hits = await asyncio.to_thread(service.search_shards, settings, shards, data.question, answering.HITS)
     if data.stream:
-        headers = {"X-Accel-Buffering": "no"}
         events = _events(settings, data.question, hits)
-        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+        return StreamingResponse(events, media_type="text/event-stream", headers=EVENT_HEADERS)
     return await answering.answer(settings, data.question, hits)
 
 
@@ -85,16 +99,33 @@ async def read_page(
     return await service.read_page(session, principal, document_id, page)
 
 
-async def _events(settings: Settings, question: str, hits: Sequence[Hit]) -> AsyncIterator[bytes]:
-    try:
-        async for part in answering.stream(settings, question, hits):
-            if isinstance(part, AnswerRead):
+async def _events(settings: Settings, question: str, hits: Sequence[Hit]) -> AsyncGenerator[bytes, None]:
+    async with aclosing(answering.stream(settings, question, hits)) as parts, aclosing(_waited_for(parts)) as waited:
+        async for part in waited:
+            if part is None:
+                yield b": still working\n\n"
+            elif isinstance(part, AnswerRead):
                 yield _event("answer", part.model_dump(mode="json"))
             else:
                 yield _event("delta", {"text": part})
-    except AppError as error:
-        code = error.code()
-        yield _event("error", {"type": f"/problems/{code}", "title": error.title, "status": error.status, "code": code})
+
+
+async def _waited_for(parts: AsyncGenerator[Part, None]) -> AsyncGenerator[Part | None, None]:
+    """The parts, and None whenever the next one takes long: something in between might take silence for the end."""
+    while True:
+        coming = asyncio.ensure_future(anext(parts, None))
+        try:
+            while not (await asyncio.wait({coming}, timeout=KEEP_ALIVE_SECONDS))[0]:
+                yield None
+        finally:
+            while not coming.done():  # the client has left: so does the work
+                coming.cancel()
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait({coming})
+        part = coming.result()
+        if part is None:
+            return
+        yield part
 
 
 def _event(name: str, data: object) -> bytes:

@@ -68,9 +68,12 @@ class NearestRead(ResponseModel):
 
 
 class Usage(ResponseModel):
-    """What the answer took. Tokens are 0 for the built-in model."""
+    """What the answer took. Tokens are 0 unless a language model was asked."""
 
-    model: str
+    model: str = Field(
+        description="Who answered: the configured model, or `built-in extractive` when there is none, when it did not "
+        "answer, or when nothing that it wrote could be proven; both when it broke off."
+    )
     passages: int
     prompt_tokens: int
     completion_tokens: int
@@ -101,5 +104,8 @@ class ReadingState(ResponseModel):
     document_id: UUID
     version_id: UUID
     pages: int
+    pages_unread: list[int] = Field(
+        description="Pages of which nothing or not all could be read: broken, or pictures that OCR did not reach."
+    )
     chunks: int
-    model_id: str | None
+    model_id: str | None = Field(description="What made its vectors; null while it is searched by words alone.")

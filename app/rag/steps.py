@@ -9,9 +9,8 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ColumnElement, delete, exists, func, or_, select
+from sqlalchemy import delete, exists, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.clock import new_id
 from app.core.crypto import owner_digest
@@ -24,8 +23,10 @@ from app.rag.parsing import PageEvent
 CONTENTS = 0
 """The ordinal, below that of the first page, of a sheet that tells about all pages."""
 
-SERVES = exists().where(
-    Artifact.stage == PAGE, ShardRow.id == Artifact.version_id, ShardRow.pipeline == Artifact.pipeline
+SERVES = (
+    exists()
+    .where(Artifact.stage == PAGE, ShardRow.id == Artifact.version_id, ShardRow.pipeline == Artifact.pipeline)
+    .correlate(Artifact)
 )
 """Whether a row is a page that a published index refers to."""
 
@@ -75,13 +76,23 @@ class Steps:
         texts = {event.number: event.text.encode() for event in events}
         await self._keep(PAGE, self.pipeline, texts | {CONTENTS: contents.encoded()})
 
-    async def vectors(self, model_id: str, texts: Sequence[str]) -> "VectorSteps":
-        """Batches of vectors of exactly these texts; those of others (an earlier title) are not taken for them."""
+    async def vectors_key(self, model_id: str, texts: Sequence[str]) -> str:
+        """Under what vectors of exactly these texts are kept, so that those of an earlier title are not taken for them.
+
+        It tells nothing about the texts to somebody without the key of the vault.
+        """
         async with self.run.scope() as session:
             ring = await current().keys.ring(session, self.vault_id)
-        digest = owner_digest(ring.current, "rag_artifacts.texts", "\0".join(texts).encode()).hex()[:32]
-        pipeline = f"{self.pipeline}/{model_id}/{digest}"
-        return VectorSteps(self, pipeline, await self._kept(VECTORS, pipeline))
+        digest = owner_digest(ring.current, "rag_artifacts.texts", "\0".join(texts).encode())
+        return f"{self.pipeline}/{model_id}/{digest.hex()[:32]}"
+
+    async def vectors(self, key: str) -> dict[int, bytes]:
+        """Batches of vectors by their number."""
+        return await self._kept(VECTORS, key)
+
+    async def keep_vectors(self, key: str, number: int, vectors: bytes) -> None:
+        """Add a batch."""
+        await self._keep(VECTORS, key, {number: vectors})
 
     async def forget(self) -> None:
         """Drop what this version has left, but for pages that a published index refers to."""
@@ -102,24 +113,9 @@ class Steps:
             rows = [shared | _sealed(ring, ordinal, content) for ordinal, content in contents.items()]
             statement = insert(Artifact)
             fresh = {"id": statement.excluded.id, "body": statement.excluded.body}
-            statement = statement.on_conflict_do_update(
-                constraint="uq_rag_artifacts_step", set_=fresh, where=Artifact.ordinal == CONTENTS
-            )
+            sheet = (Artifact.stage == PAGE) & (Artifact.ordinal == CONTENTS)
+            statement = statement.on_conflict_do_update(constraint="uq_rag_artifacts_step", set_=fresh, where=sheet)
             await session.execute(statement, rows)
-
-
-@dataclass(frozen=True, slots=True)
-class VectorSteps:
-    """Batches of vectors, by their number."""
-
-    steps: Steps
-    pipeline: str
-    kept: dict[int, bytes]
-
-    async def keep(self, number: int, vectors: bytes) -> None:
-        """Add a batch."""
-        self.kept[number] = vectors
-        await self.steps._keep(VECTORS, self.pipeline, {number: vectors})
 
 
 def _sealed(ring: KeyRing, ordinal: int, content: bytes) -> dict[str, Any]:

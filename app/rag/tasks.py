@@ -1,15 +1,17 @@
 """Background work of reading."""
 
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from app.core.clock import utc_now
 from app.core.tasks import task
 from app.db.session import Actor, session_scope
 from app.jobs.service import JobRun
 from app.rag import ingest as reading
-from app.rag import service
+from app.rag import renewal, service
 
 
-@task("rag.ingest")
+@task(renewal.READ_JOB)
 async def ingest(run: JobRun) -> None:
     """Read a document version and publish its index."""
     await reading.ingest(run)
@@ -20,3 +22,17 @@ async def reread_renamed(document_id: str, vault_id: str) -> None:
     """Make the index anew for a new title; its pages are kept, so nothing is read again."""
     async with session_scope(Actor.vault(UUID(vault_id))) as session:
         await service.reindex(session, UUID(document_id), UUID(vault_id))
+
+
+@task("rag.renew_indexes", every=timedelta(minutes=2))
+async def renew_indexes(now: datetime | None = None) -> int:
+    """Queue reading again for what another embedder or an earlier pipeline has indexed; returns how many."""
+    async with session_scope() as session:
+        return await renewal.queue_renewals(session, now or utc_now())
+
+
+@task("rag.sweep_artifacts", every=timedelta(days=1))
+async def sweep_artifacts(now: datetime | None = None) -> int:
+    """Delete what readings that were given up have left; returns how many rows."""
+    async with session_scope() as session:
+        return await renewal.sweep_artifacts(session, now or utc_now())

@@ -23,7 +23,8 @@ async def reseal(run: JobRun) -> None:
     """Exchange the data key of the job's vault."""
     if run.vault_id is None:
         raise JobFailed("no-vault", "The job names no vault.")
-    await service.reseal_vault(run, run.vault_id)
+    if wait := await service.reseal_vault(run, run.vault_id):
+        await run.postpone(wait, "settling")
 
 
 @task(service.DELETE_BLOBS)

@@ -11,11 +11,11 @@ from app.rag.ranking import Hit
 
 TEXT = "The repair costs 812 euros. An excess of 350 euros applies under policy TQ-4471-93."
 HITS = [Hit(uuid4(), uuid4(), uuid4(), "Garage", 1, 10, 10 + len(TEXT), TEXT, 0.9)]
-ATOMS = (
-    ["The repair costs 812 euros", "an excess of 350 euros", "[1]", "[9]", "[1, 9]", "[", "]", "(", ")", "<", "!", "/"]
-    + ["img src=x>", "![", "](", "https:", "//", "evil.test/?d=1", "www", ".evil.test", "“", "”", '"', "&#91;", "&lt;"]
-    + ["\u200b", "\n", " ", "<b>", "</b>", "x", "8", "【", "】", ":", "javascript", ";", "NOT_", "FOUND"]
+WORDS = (
+    "The repair costs 812 euros|an excess of 350 euros|[1]|[9]|[1, 9]|[|]|(|)|<|!|/|img src=x>|![|](|https:|//|www|x|8"
+    '|:|;|evil.test/?d=1|.evil.test|“|”|"|&#91;|&lt;|<b>|</b>|【|】|javascript|NOT_|FOUND'
 )
+ATOMS = [*WORDS.split("|"), "\u200b", "\n", " "]
 FORBIDDEN = re.compile(
     r"//[A-Za-z]|\]\(|\]\[|\]:|<[A-Za-z/!?|]|(?<!\w)www\.[A-Za-z]|(?<![A-Za-z.])evil\.test/\w|\u200b"
 )

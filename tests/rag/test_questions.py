@@ -1,8 +1,6 @@
 """From a stored document to a cited answer, through the API and the real steps of reading."""
 
-import asyncio
 import json
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import func, select
@@ -11,40 +9,9 @@ from app.db.session import session_scope
 from app.rag.models import VECTORS, Artifact, ShardRow
 from tests.conftest import drain_jobs
 from tests.factories import auth, make_user, make_vault
+from tests.rag.asking import POLICY, ask, upload
 
 pytestmark = pytest.mark.anyio
-
-POLICY = """MOTOR INSURANCE POLICY
-
-Policy number: TQ-4471-93. Insured car: Skoda Octavia. Policyholder: Ana Brandt.
-The policy runs from 1 March 2026 to 28 February 2027.
-
-EXCESS
-
-For each claim under comprehensive cover you bear an excess of 350 euros yourself.
-For glass damage the excess is 150 euros.
-
-CANCELLATION
-
-Either side may cancel with one month's notice to the end of the insurance year.
-"""
-
-
-async def upload(client, user, vault_id, text=POLICY, name="Car insurance 2026.txt"):
-    response = await client.post(
-        "/v1/vault/documents",
-        data={"vault_id": str(vault_id)},
-        files={"file": (name, text.encode(), "text/plain")},
-        headers=auth(user),
-    )
-    assert response.status_code == 202, response.text
-    return response.json()
-
-
-async def ask(client, user, question, **more):
-    response = await client.post("/v1/rag/ask", json={"question": question, **more}, headers=auth(user))
-    assert response.status_code == 200, response.text
-    return response.json()
 
 
 async def test_a_question_is_answered_with_a_verbatim_located_quote(client, settings):
@@ -208,31 +175,3 @@ async def test_a_file_that_cannot_be_read_fails_with_a_reason_and_is_kept(client
     assert job["error_detail"]
     kept = await client.get(f"/v1/vault/documents/{document['id']}/content", headers=auth(user))
     assert kept.content == content
-
-
-async def test_reading_goes_on_where_a_killed_worker_left_off(client, settings, monkeypatch):
-    from app.rag import ingest
-
-    user = await make_user()
-    vault = await make_vault(user)
-    await upload(client, user, vault.id, text="\f".join(f"Page {n} says {uuid4().hex}." for n in range(1, 41)))
-    embedded = []
-    original = ingest._vectors
-
-    async def counted(embedder, texts):
-        embedded.append(len(texts))
-        if len(embedded) == 1:
-            raise ConnectionError
-        return await original(embedder, texts)
-
-    monkeypatch.setattr(ingest, "_vectors", counted)
-    await drain_jobs(settings)
-    async with session_scope() as session:
-        kept = await session.scalar(select(func.count()).where(Artifact.vault_id == vault.id))
-        published = await session.scalar(select(func.count()).where(ShardRow.vault_id == vault.id))
-    assert (kept, published) == (40, 0)
-
-    await asyncio.sleep(2.1)
-    await drain_jobs(settings)
-    async with session_scope() as session:
-        assert await session.scalar(select(ShardRow.pages).where(ShardRow.vault_id == vault.id)) == 40

@@ -18,7 +18,9 @@ from app.db.keys import KeyRing
 from app.db.runtime import current
 from app.db.session import session_scope
 from app.jobs import service as jobs
+from app.jobs.models import Job
 from app.jobs.runner import run_job
+from app.jobs.service import JobRun
 from app.vault import service
 from app.vault.service.reseal import sealed_columns
 from tests.conftest import random_key
@@ -57,7 +59,14 @@ async def rotate(vault_id: UUID, *, settle_seconds: float = 0) -> None:
     job_id = await start(vault_id)
     run = await jobs.take(job_id, 60)
     assert run is not None
-    await service.reseal_vault(run, vault_id, settle_seconds)
+    await reseal(run, vault_id, settle_seconds)
+
+
+async def reseal(run: JobRun, vault_id: UUID, settle_seconds: float) -> None:
+    """All the calls of the job, without giving it back to the queue in between."""
+    if wait := await service.reseal_vault(run, vault_id, settle_seconds):
+        await asyncio.sleep(wait)
+        await reseal(run, vault_id, settle_seconds)
 
 
 async def test_every_cell_stands_under_the_new_key_and_the_old_one_is_gone(client: httpx.AsyncClient, scene: Scene):
@@ -139,7 +148,7 @@ async def test_a_process_that_still_seals_with_the_old_key_loses_nothing(client:
     job_id = await start(scene.vault.id)
     run = await jobs.take(job_id, 60)
     assert run is not None
-    exchange = asyncio.create_task(service.reseal_vault(run, scene.vault.id, 1.0))
+    exchange = asyncio.create_task(reseal(run, scene.vault.id, 1.0))
     await asyncio.sleep(0.5)  # everything is sealed anew by now, and the exchange waits for stragglers
 
     cell = stale.seal("vault_items", scene.item.id, "body", b'{"title":"Late","fields":{},"notes":"","tags":[]}')
@@ -186,13 +195,13 @@ async def test_an_exchange_that_was_interrupted_goes_on(scene: Scene):
         run = await jobs.take(job_id, 60)
         assert run is not None
         with pytest.raises((TimeoutError, asyncio.TimeoutError)):
-            await asyncio.wait_for(service.reseal_vault(run, scene.vault.id, 60), seconds)
+            await asyncio.wait_for(reseal(run, scene.vault.id, 60), seconds)
         async with session_scope() as session:
             await session.execute(text("UPDATE jobs SET state = 'queued' WHERE id = :job"), {"job": job_id})
 
     run = await jobs.take(job_id, 60)
     assert run is not None
-    await service.reseal_vault(run, scene.vault.id, 0)
+    await reseal(run, scene.vault.id, 0)
 
     rows = await rows_of("SELECT version FROM data_keys WHERE owner_id = :vault", vault=scene.vault.id)
     assert [row.version for row in rows] == [2]
@@ -281,3 +290,17 @@ async def test_an_exchange_that_was_interrupted_long_ago_need_not_wait_again(set
     [row] = await rows_of("SELECT state, step FROM jobs WHERE id = :id", id=job_id)
     assert (row.state, row.step) == ("succeeded", "done")
     assert {key for _, key in await cells_of(scene.vault.id)} == {new.current.id}
+
+
+async def test_asking_twice_starts_one_exchange(scene: Scene):
+    assert await start(scene.vault.id) == await start(scene.vault.id)
+
+
+async def test_an_exchange_gives_the_worker_free_while_it_waits(scene: Scene, settings):
+    job_id = await start(scene.vault.id)
+    await run_job(job_id, settings.job_lease_seconds)
+
+    async with session_scope() as session:
+        job = await session.get(Job, job_id)
+    assert job is not None
+    assert (job.state, job.step, job.attempts) == ("queued", "settling", 0)

@@ -5,7 +5,6 @@ packages, too. A cell that was missed, or sealed with an old key by a process th
 its key: the foreign key of `key_id` lets none be destroyed that is in use.
 """
 
-import asyncio
 from typing import Final
 from uuid import UUID
 
@@ -19,7 +18,7 @@ from app.db.models import DataKeyRow
 from app.db.reseal import Digests, reseal_rows, sealed_columns
 from app.db.runtime import current
 from app.db.session import SYSTEM
-from app.jobs.service import JobRun, create_job
+from app.jobs.service import JobRun, create_job, find_open_job
 from app.vault.cells import tag_digests
 from app.vault.errors import VaultNotFound
 from app.vault.models import document_versions, documents, items
@@ -39,10 +38,12 @@ DIGESTS: Final[dict[Table, Digests]] = {
 
 
 async def rotate_vault_key(session: AsyncSession, vault_id: UUID, user_id: UUID | None = None) -> UUID:
-    """Queue the exchange of a vault's data key; returns the job. Who may ask for it is the caller's to decide.
+    """Queue the exchange of a vault's data key; returns the job, or the one that is at it already.
 
-    Raises `VaultNotFound`.
+    Who may ask for it is the caller's to decide. Raises `VaultNotFound`.
     """
+    if open_job := await find_open_job(session, RESEAL_JOB, vault_id):
+        return open_job
     newest = select(func.max(DataKeyRow.version)).where(DataKeyRow.owner_id == vault_id)
     version = await session.scalar(newest)
     if version is None:
@@ -50,17 +51,21 @@ async def rotate_vault_key(session: AsyncSession, vault_id: UUID, user_id: UUID 
     return await create_job(session, RESEAL_JOB, vault_id=vault_id, user_id=user_id, version=version)
 
 
-async def reseal_vault(run: JobRun, vault_id: UUID, settle_seconds: float = SETTLE_SECONDS) -> None:
-    """Exchange the data key of a vault; may be interrupted anywhere and run again."""
+async def reseal_vault(run: JobRun, vault_id: UUID, settle_seconds: float = SETTLE_SECONDS) -> float:
+    """Exchange the data key of a vault; may be interrupted anywhere and run again.
+
+    Returns the seconds after which it must be called again, until other processes know the new key; 0 when done.
+    """
     await _make_key(run, vault_id, int(run.payload["version"]))
+    wait = await _seconds_to_settle(run, vault_id, settle_seconds)
     await _reseal(run, vault_id)
-    await run.progress("settling")
-    await asyncio.sleep(await _seconds_since_rotation(run, vault_id, settle_seconds))
-    await _reseal(run, vault_id)
+    if wait:
+        return wait
     async with run.scope() as session:
         async with acting_for(session, SYSTEM):
             await current().keys.destroy_retired(session, vault_id)
         await run.finish(session)
+    return 0
 
 
 async def _make_key(run: JobRun, vault_id: UUID, version: int) -> None:
@@ -75,7 +80,7 @@ async def _make_key(run: JobRun, vault_id: UUID, version: int) -> None:
         keys.forget(vault_id)  # what the store remembers may not have been committed
 
 
-async def _seconds_since_rotation(run: JobRun, vault_id: UUID, settle_seconds: float) -> float:
+async def _seconds_to_settle(run: JobRun, vault_id: UUID, settle_seconds: float) -> float:
     made = select(func.max(DataKeyRow.created_at)).where(DataKeyRow.owner_id == vault_id)
     async with run.scope() as session:
         created_at = await session.scalar(made)

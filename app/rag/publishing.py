@@ -1,0 +1,79 @@
+"""Putting a new index in the place of the old one."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import delete, exists, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.clock import new_id
+from app.db.outbox import emit
+from app.db.runtime import current
+from app.jobs.service import JobRun
+from app.rag.document import Source
+from app.rag.engine import PIPELINE
+from app.rag.models import Artifact, ShardRow
+from app.rag.steps import SERVES
+from app.vault import service as vaults
+from app.vault.service import VersionContent
+
+RENEWAL = "renewal"
+"""In the payload of a job that is only about an index made by an earlier pipeline or another embedder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index, not sealed yet, and what is told about it."""
+
+    source: Source
+    shard: bytes
+    model_id: str | None
+    pages: int
+    chunks: int
+
+
+class Outdated(Exception):
+    """The document has a newer version, or another title, than the index was made for."""
+
+
+async def is_wanted(session: AsyncSession, run: JobRun, content: VersionContent, model_id: str | None) -> bool:
+    """Whether to read this version: it is the one that counts, and a mere renewal has not happened already."""
+    if await vaults.current_version_id(session, content.document_id) != content.version_id:
+        return False
+    if RENEWAL not in run.payload:
+        return True
+    made = ShardRow.pipeline == PIPELINE, ShardRow.model_id.is_not_distinct_from(model_id)
+    return not await session.scalar(select(exists().where(ShardRow.id == content.version_id, *made)))
+
+
+async def publish(session: AsyncSession, index: Index) -> None:
+    """Publish an index and drop what only earlier versions, pipelines or tries needed.
+
+    Raises `Outdated`; the transaction must not be committed then. Emits `rag.document_indexed` with `document_id`.
+    """
+    source = index.source
+    ring = await current().keys.ring(session, source.vault_id)
+    values = {
+        "id": source.version_id,
+        "vault_id": source.vault_id,
+        "revision": new_id(),
+        "pipeline": PIPELINE,
+        "model_id": index.model_id,
+        "pages": index.pages,
+        "chunks": index.chunks,
+        "body": ring.seal("rag_shards", source.version_id, "body", index.shard),
+    }
+    statement = insert(ShardRow).values(document_id=source.document_id, **values)
+    await session.execute(statement.on_conflict_do_update(index_elements=["document_id"], set_=values))
+    await _check(session, source)  # only now: who publishes at the same time has waited for the row, or has been seen
+    versions = vaults.version_ids(source.document_id)
+    await session.execute(delete(Artifact).where(Artifact.version_id.in_(versions), ~SERVES))
+    await emit(session, "rag.document_indexed", document_id=source.document_id)
+
+
+async def _check(session: AsyncSession, source: Source) -> None:
+    present = await vaults.open_version(session, source.version_id)
+    version_id: UUID | None = await vaults.current_version_id(session, source.document_id)
+    if version_id != source.version_id or present.title != source.title:
+        raise Outdated

@@ -1,0 +1,226 @@
+"""How fast a search through the API is: `python -m tests.benchmarks.search [--chunks N] [--json]`.
+
+One person's vaults hold 20,000 chunks, once as many small documents and once as few long ones, made of words as
+frequent as in real language (Zipf). Cold: no index is opened yet, so all are fetched, decrypted and opened for the
+question. Vectors are random, as only their number costs time; questions are embedded by the built-in model. The baseline
+in the same run is PostgreSQL full-text search (OR of the words, GIN, `ts_rank_cd`) over the same texts in clear.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import io
+import json
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import numpy as np
+from alembic import command
+from alembic.config import Config
+
+from app.cli.embedded.postgres import embedded_postgres
+from app.cli.embedded.valkey import embedded_valkey
+from app.core.config import load_settings
+from app.core.logging import configure_logging
+from app.db.runtime import close_runtime, current, open_runtime
+from app.db.session import Actor, session_scope
+from app.main import create_app
+from app.rag import engine
+from app.rag.chunking import chunk_pages
+from app.rag.document import Chunk, Page, Source
+from app.rag.publishing import Index, publish
+from app.rag.shard import build_shard, passages_to_embed
+from tests.conftest import random_key
+from tests.factories import auth, make_document, make_user, make_vault
+
+GOALS = {"cold": 250, "warm": 50}
+WORDS = 30_000
+VAULTS = 8
+SHAPES = {"2,000 documents": 2_000, "200 documents": 200}
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A document of made-up words."""
+
+    pages: list[Page]
+    chunks: list[Chunk]
+
+
+def papers(count: int, chunks: int, rng: random.Random) -> list[Paper]:
+    """So many documents with together about so many chunks."""
+    words = [f"{rng.choice('bcdfgklmprst')}{number:x}a" for number in range(WORDS)]
+    frequencies = [1 / (rank + 2.7) for rank in range(WORDS)]
+    found, total = [], 0
+    for number in range(count):
+        pages: list[Page] = []
+        cut: list[Chunk] = []
+        while len(cut) + total < (number + 1) * chunks / count:
+            drawn = rng.choices(words, frequencies, k=420)
+            sentences = (" ".join(drawn[at : at + 14]).capitalize() + "." for at in range(0, 420, 14))
+            pages.append(Page(len(pages) + 1, " ".join(sentences)))
+            cut = chunk_pages(pages)
+        found.append(Paper(pages, cut))
+        total += len(cut)
+    return found
+
+
+async def store(documents: Sequence[Paper]) -> Any:
+    """A person with these documents, read and published; returns them."""
+    user = await make_user()
+    vaults = [await make_vault(user, name=f"Vault {number}") for number in range(VAULTS)]
+    embedder = engine.embedder_of(current().settings)
+    rng = np.random.default_rng(1)
+    for number, paper in enumerate(documents):
+        vault = vaults[number % VAULTS]
+        document = await make_document(user, vault, title=f"Paper {number}")
+        source = Source(document.id, document.version_id, vault.id, document.title, "en")
+        vectors = None
+        if embedder:
+            vectors = rng.standard_normal((len(passages_to_embed(source, paper.chunks)), embedder.dimensions))
+            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        model_id = embedder.model_id if embedder else None
+        shard = build_shard(source, paper.pages, paper.chunks, vectors, model_id)
+        async with session_scope(Actor.vault(vault.id)) as session:
+            await publish(session, Index(source, shard, model_id, len(paper.pages), len(paper.chunks)))
+    return user
+
+
+async def milliseconds(work: Callable[[str], Awaitable[object]], questions: Sequence[str]) -> dict[str, float]:
+    """Times of one question after another."""
+    times = []
+    for question in questions:
+        started = time.perf_counter()
+        await work(question)
+        times.append((time.perf_counter() - started) * 1000)
+    return {"p50": statistics.median(times), "p95": float(np.percentile(times, 95)), "max": max(times)}
+
+
+async def in_clear(url: str, documents: Sequence[Paper]) -> Any:
+    """The same chunks as plain text under a full-text index."""
+    connection = await asyncpg.connect(url)
+    await connection.execute("CREATE TEMP TABLE clear_chunks (body text, words tsvector)")
+    rows = [(chunk.text,) for paper in documents for chunk in paper.chunks]
+    await connection.executemany("INSERT INTO clear_chunks (body) VALUES ($1)", rows)
+    await connection.execute("UPDATE clear_chunks SET words = to_tsvector('english', body)")
+    await connection.execute("CREATE INDEX ON clear_chunks USING gin (words)")
+    await connection.execute("VACUUM ANALYZE clear_chunks")
+    return connection
+
+
+async def measure(documents: Sequence[Paper], client: httpx.AsyncClient, url: str, rounds: int) -> dict[str, Any]:
+    """Times of one shape of vault."""
+    rng = random.Random(3)
+    user = await store(documents)
+
+    def question() -> str:
+        chunk = rng.choice(rng.choice(documents).chunks).text.replace(".", "").split()
+        return "What about " + " ".join(rng.sample(chunk, 5)) + "?"
+
+    async def ask(text: str) -> None:
+        response = await client.post("/v1/rag/search", json={"query": text}, headers=auth(user))
+        assert len(response.raise_for_status().json()["hits"]) == 10
+
+    async def ask_cold(text: str) -> None:
+        engine.shard_cache.cache_clear()
+        await ask(text)
+
+    connection = await in_clear(url, documents)
+
+    async def ask_postgres(text: str) -> None:
+        words = " | ".join(text.rstrip("?").split()[2:])
+        await connection.fetch(
+            "SELECT body, ts_rank_cd(words, q) AS rank FROM clear_chunks, to_tsquery('english', $1) q "
+            "WHERE words @@ q ORDER BY rank DESC LIMIT 10",
+            words,
+        )
+
+    first = await milliseconds(ask, [question()])
+    cold = await milliseconds(ask_cold, [question() for _ in range(rounds)])
+    await ask(question())
+    warm = await milliseconds(ask, [question() for _ in range(5 * rounds)])
+    postgres = await milliseconds(ask_postgres, [question() for _ in range(5 * rounds)])
+    await connection.close()
+    return {
+        "chunks": sum(len(paper.chunks) for paper in documents),
+        "first": first,
+        "cold": cold,
+        "warm": warm,
+        "PostgreSQL full text in clear": postgres,
+        "ratio of warm to PostgreSQL, p50": warm["p50"] / postgres["p50"],
+    }
+
+
+async def run(arguments: argparse.Namespace, postgres: Any, valkey: str, folder: Path) -> dict[str, Any]:
+    """Times of each shape."""
+    settings = load_settings(
+        environment="test",
+        database_url=postgres.app,
+        migration_database_url=postgres.owner,
+        redis_url=valkey,
+        root_keys=f"1:{random_key()}",
+        token_keys=f"k1:{random_key()}",
+        lookup_key=random_key(),
+        blob_url=(folder / "blobs").as_uri(),
+        data_dir=arguments.cache or folder,
+        rate_limit_per_minute=0,
+        anonymous_rate_limit_per_minute=0,
+        shard_cache_bytes=2**30,
+    )
+    open_runtime(settings)
+    transport = httpx.ASGITransport(create_app(settings))
+    result = {}
+    async with httpx.AsyncClient(transport=transport, base_url="http://bench") as client:
+        for name, count in SHAPES.items():
+            made = papers(count, arguments.chunks, random.Random(7))
+            result[name] = await measure(made, client, postgres.superuser, arguments.rounds)
+    await close_runtime()
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--chunks", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--cache", type=Path, help="a folder in which the model is kept")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        postgres = stack.enter_context(embedded_postgres(folder / "postgres", durable=False))
+        valkey = stack.enter_context(embedded_valkey(folder / "valkey"))
+        config = Config(Path(__file__).parent.parent.parent / "alembic.ini")
+        config.attributes["url"] = postgres.owner
+        command.upgrade(config, "head")
+        logs = stack.enter_context(open(os.devnull, "wb"))
+        stack.enter_context(contextlib.redirect_stderr(io.TextIOWrapper(logs)))
+        configure_logging()
+        result = asyncio.run(run(arguments, postgres, valkey, folder))
+    sys.stdout.write(json.dumps(result, indent=2) + "\n" if arguments.json else report(result))
+
+
+def report(result: dict[str, Any]) -> str:
+    """The figures as lines of text."""
+    lines = [f"{'milliseconds for a question':<44}{'p50':>8}{'p95':>8}{'max':>8}"]
+    for shape, figures in result.items():
+        lines.append(f"{shape}, {figures['chunks']} chunks")
+        for name, times in figures.items():
+            if isinstance(times, dict):
+                goal = f"   goal: p95 {GOALS[name]}" if name in GOALS else ""
+                lines.append(f"  {name:<42}{times['p50']:>8.1f}{times['p95']:>8.1f}{times['max']:>8.1f}{goal}")
+        lines.append(f"  ratio of warm to PostgreSQL, p50{figures['ratio of warm to PostgreSQL, p50']:>18.2f}")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
