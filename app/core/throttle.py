@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 if TYPE_CHECKING:
     from limits import RateLimitItem
     from limits.aio.strategies import FixedWindowRateLimiter
+    from redis.asyncio import Redis
 
 T = TypeVar("T")
 
@@ -38,7 +37,7 @@ class Throttle:
     A call waits `timeout` seconds for Redis at most, and after a failure none asks it for `pause` seconds.
     """
 
-    def __init__(self, redis: Redis | None, timeout: float, pause: float = PAUSE_SECONDS) -> None:
+    def __init__(self, redis: "Redis | None", timeout: float, pause: float = PAUSE_SECONDS) -> None:
         from limits.aio.storage import MemoryStorage, RedisStorage  # noqa: PLC0415 (takes a while to import)
         from limits.aio.strategies import FixedWindowRateLimiter  # noqa: PLC0415
 
@@ -70,6 +69,8 @@ class Throttle:
 
     async def _ask(self, question: "Callable[[FixedWindowRateLimiter], Awaitable[T]]") -> T:
         if self._shared and time.monotonic() >= self._skip_until:
+            from redis.exceptions import RedisError  # noqa: PLC0415 (as above)
+
             try:
                 async with asyncio.timeout(self._timeout):
                     return await question(self._shared)

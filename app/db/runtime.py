@@ -1,10 +1,9 @@
 """What one process holds open: settings, engine, keys, blobs, Redis."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.blobs import BlobStore
@@ -13,10 +12,13 @@ from app.core.crypto import RootKeys
 from app.db.keys import KeyStore
 from app.db.session import connect
 
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
 REDIS_CONNECTIONS = 50
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Runtime:
     """The open parts of this process; made by `open_runtime`."""
 
@@ -24,7 +26,11 @@ class Runtime:
     engine: AsyncEngine
     keys: KeyStore
     blobs: BlobStore
-    redis: Redis | None
+
+    @cached_property
+    def redis(self) -> "Redis | None":
+        """The client of Redis, None if there is none."""
+        return _redis(self.settings)
 
 
 _current: list[Runtime] = []
@@ -37,7 +43,6 @@ def open_runtime(settings: Settings) -> Runtime:
         engine=connect(settings),
         keys=KeyStore(RootKeys(settings.root_key_ring)),
         blobs=BlobStore(settings.blob_url),
-        redis=_redis(settings),
     )
     _current[:] = [runtime]
     return runtime
@@ -56,15 +61,19 @@ async def close_runtime() -> None:
         return
     runtime = _current.pop()
     await runtime.engine.dispose()
-    if runtime.redis:
+    if "redis" in vars(runtime) and runtime.redis:
         await runtime.redis.aclose()
 
 
-def _redis(settings: Settings) -> Redis | None:
+def _redis(settings: Settings) -> "Redis | None":
     """A client that gives up soon, but not because many ask at once.
 
     redis-py's defaults retry ten times, wait for five seconds, and fail when 100 connections are in use.
     """
+    from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415  heavy, and not needed to start
+    from redis.asyncio.retry import Retry  # noqa: PLC0415
+    from redis.backoff import NoBackoff  # noqa: PLC0415
+
     url = settings.redis_url.get_secret_value()
     if not url:
         return None

@@ -69,8 +69,10 @@ def changed_settings(**changes: Any) -> Iterator[Runtime]:
     settings = before.settings.model_copy(update=changes)
     for derived in ("root_key_ring", "token_key_ring", "lookup_key_bytes"):
         settings.__dict__.pop(derived, None)
-    redis = runtime_module._redis(settings) if "redis_url" in changes else before.redis
-    runtime_module._current[:] = [replace(before, settings=settings, redis=redis)]
+    changed = replace(before, settings=settings)
+    if "redis_url" not in changes:
+        vars(changed)["redis"] = before.redis  # the same client, so that only one is to be closed
+    runtime_module._current[:] = [changed]
     try:
         yield current()
     finally:
