@@ -1,9 +1,12 @@
-"""Search and questions."""
+"""Search and questions.
+
+What searches and answers is imported by the first request that needs it: it brings NumPy, which a start does not need.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import orjson
@@ -15,9 +18,7 @@ from app.api.openapi import event_stream
 from app.api.problems import problems
 from app.auth.principal import Principal
 from app.core.config import Settings
-from app.rag import answering, service
 from app.rag.errors import NotReadYet, PageNotFound
-from app.rag.ranking import Hit
 from app.rag.schemas import (
     AnswerRead,
     AskRequest,
@@ -28,6 +29,9 @@ from app.rag.schemas import (
     SearchResult,
 )
 from app.vault.errors import VaultNotFound
+
+if TYPE_CHECKING:
+    from app.rag.ranking import Hit
 
 EVENTS = event_stream(
     delta={"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
@@ -43,6 +47,8 @@ Part = str | AnswerRead
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     if settings.environment != "test":
+        from app.rag import service  # noqa: PLC0415
+
         service.warm_up(settings)
     yield
 
@@ -55,6 +61,8 @@ Reader = Annotated[Principal, Security(get_principal, scopes=["vault:read"])]
 @router.post("/search", responses=problems(VaultNotFound))
 async def search(data: SearchRequest, principal: Asker, session: SessionDep, settings: SettingsDep) -> SearchResult:
     """Find the passages that answer best, in your own documents only."""
+    from app.rag import service  # noqa: PLC0415
+
     shards = await service.open_shards(session, principal, data.vault_ids)
     await session.commit()  # no connection is held while the processor works
     hits = await asyncio.to_thread(service.search_shards, settings, shards, data.query, data.limit)
@@ -76,6 +84,8 @@ async def ask(data: AskRequest, principal: Asker, session: SessionDep, settings:
     With `stream` the answer comes as server-sent events: each `delta` carries more of the text, the last event,
     `answer`, the whole answer with its citations. The texts of the deltas joined are the text of the answer.
     """
+    from app.rag import answering, service  # noqa: PLC0415
+
     shards = await service.open_shards(session, principal, data.vault_ids)
     await session.commit()
     hits = await asyncio.to_thread(service.search_shards, settings, shards, data.question, answering.HITS)
@@ -88,6 +98,8 @@ async def ask(data: AskRequest, principal: Asker, session: SessionDep, settings:
 @router.get("/documents/{document_id}", responses=problems(NotReadYet))
 async def read_reading_state(document_id: UUID, principal: Reader, session: SessionDep) -> ReadingState:
     """See what is searchable of a document."""
+    from app.rag import service  # noqa: PLC0415
+
     return await service.read_state(session, principal, document_id)
 
 
@@ -96,10 +108,14 @@ async def read_page(
     document_id: UUID, page: Annotated[int, Path(ge=1, le=1_000_000)], principal: Reader, session: SessionDep
 ) -> PageRead:
     """Read the text of a page, to which the offsets of hits and citations refer."""
+    from app.rag import service  # noqa: PLC0415
+
     return await service.read_page(session, principal, document_id, page)
 
 
-async def _events(settings: Settings, question: str, hits: Sequence[Hit]) -> AsyncGenerator[bytes, None]:
+async def _events(settings: Settings, question: str, hits: "Sequence[Hit]") -> AsyncGenerator[bytes, None]:
+    from app.rag import answering  # noqa: PLC0415
+
     async with aclosing(answering.stream(settings, question, hits)) as parts, aclosing(_waited_for(parts)) as waited:
         async for part in waited:
             if part is None:
