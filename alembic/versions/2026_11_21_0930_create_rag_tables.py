@@ -60,6 +60,7 @@ def upgrade() -> None:
     op.create_index("ix_rag_shards_key_id", "rag_shards", ["key_id"])
     op.create_index("ix_rag_shards_vault_id", "rag_shards", ["vault_id"])
     for table in ("rag_artifacts", "rag_shards"):
+        op.execute(f"ALTER TABLE {table} ALTER COLUMN body SET STORAGE EXTERNAL")  # ciphertext can't be compressed
         for statement in protect(table, read=in_readable_vault(), write=in_writable_vault()):
             op.execute(statement)
 

@@ -87,13 +87,9 @@ async def open_shards(session: AsyncSession, principal: Principal, vault_ids: Se
     cache = shard_cache(current().settings.shard_cache_bytes)
     found = {version_id: cache.get(revision) for version_id, revision in rows}
     missing = [version_id for version_id, shard in found.items() if shard is None]
-    async with asyncio.TaskGroup() as group:  # the next ones are fetched while these are opened
-        opening = [
-            group.create_task(asyncio.to_thread(_open_all, *await _sealed(session, missing[begin:][:SHARDS_AT_ONCE])))
-            for begin in range(0, len(missing), SHARDS_AT_ONCE)
-        ]
-    for task in opening:
-        for version_id, revision, shard in task.result():
+    for begin in range(0, len(missing), SHARDS_AT_ONCE):  # one after the other: the memory of the sealed ones is reused
+        sealed = await _sealed(session, missing[begin:][:SHARDS_AT_ONCE])
+        for version_id, revision, shard in await asyncio.to_thread(_open_all, *sealed):
             cache.put(revision, shard)
             found[version_id] = shard
     return [shard for shard in found.values() if shard is not None]

@@ -2,8 +2,9 @@
 
 One person's vaults hold 20,000 chunks, once as many small documents and once as few long ones, made of words as
 frequent as in real language (Zipf). Cold: no index is opened yet, so all are fetched, decrypted and opened for the
-question. Vectors are random, as only their number costs time; questions are embedded by the built-in model. The baseline
-in the same run is PostgreSQL full-text search (OR of the words, GIN, `ts_rank_cd`) over the same texts in clear.
+question. Vectors are random, as only their number costs time; questions are embedded by the built-in model. The
+baseline in the same run is PostgreSQL full-text search (OR of the words, GIN, `ts_rank_cd`) over the same texts in
+clear.
 """
 
 import argparse

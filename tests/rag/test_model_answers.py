@@ -3,14 +3,16 @@
 import asyncio
 import re
 import time
+from uuid import uuid4
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
 from app.main import create_app
-from app.rag import model
+from app.rag import answering, model
 from app.rag.answering import BUILT_IN, NOTHING_FOUND
+from app.rag.ranking import Hit
 from tests.conftest import drain_jobs
 from tests.factories import make_user, make_vault
 from tests.rag.asking import EXCESS, POLICY, ask, ask_streamed, auth, upload
@@ -261,6 +263,18 @@ async def test_without_anything_near_the_provider_is_not_asked(asked, provider):
     answer = await ask(asked, user)
 
     assert (answer["found"], provider.requests) == (False, [])
+
+
+@pytest.mark.parametrize(("answerable", "found"), [(0.3, True), (0.05, False)])
+async def test_a_model_is_asked_about_what_words_alone_do_not_settle(asked, provider, answerable, found):
+    text = "You bear the first 350 euros yourself."
+    ids = uuid4(), uuid4(), uuid4()
+    hit = Hit(*ids, "Car", 1, 0, len(text), text, answerable, answerable=answerable)
+    provider.answers("You pay 350 euros yourself [1].")
+
+    answer = await answering.answer(asked._transport.app.state.settings, "What is my deductible?", [hit])
+
+    assert (answer.found, len(provider.requests)) == (found, int(found))
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
