@@ -14,6 +14,7 @@ from app.api.limits import Limit
 from app.api.observe import Observe
 from app.api.openapi import describe, operation_id
 from app.api.problems import add_problem_handlers
+from app.api.routes import RouteTable
 from app.auth.router import router as auth_router
 from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
@@ -54,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(router, prefix="/v1")
     app.include_router(health_router)
     app.include_router(docs_router)
+    app.router.routes.insert(0, RouteTable(app.routes))
     describe(app)
     _add_middleware(app, settings)
     return app

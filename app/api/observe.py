@@ -2,6 +2,8 @@
 
 import re
 import time
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -10,9 +12,12 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import render_unexpected
+from app.api.routes import FOUND
 from app.core.clock import new_id
+from app.core.logging import write_line
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 API_POLICY = b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 SECURITY_HEADERS = [
@@ -23,7 +28,6 @@ SECURITY_HEADERS = [
 ]
 STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
 
-log = structlog.get_logger()
 duration = Histogram(
     "lifevault_http_request_duration_seconds",
     "Time until the last byte of the answer.",
@@ -58,7 +62,7 @@ class Observe:
             await send(message)
 
         in_flight.inc()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
             await self.app(scope, receive, send_with_headers)
         except Exception as error:
@@ -68,8 +72,8 @@ class Observe:
             await response(scope, receive, send_with_headers)
         finally:
             in_flight.dec()
-            _record(scope, status, time.perf_counter() - started)
-            structlog.contextvars.unbind_contextvars("request_id")
+            _record(scope, request_id, status, time.perf_counter() - started)
+            structlog.contextvars.reset_contextvars(**bound)
 
     def _complete(self, headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
         present = {name.lower() for name, _ in headers}
@@ -91,13 +95,34 @@ def _request_id(scope: Scope) -> str:
 
 def route_of(scope: Scope) -> str:
     """The template of the route, such as /v1/vault/items/{item_id}; `unmatched` if there is none."""
-    context: Any = scope.get("fastapi", {}).get("effective_route_context")
+    context: Any = scope.get(FOUND) or scope.get("fastapi", {}).get("effective_route_context")
     path = getattr(context, "path", None) or getattr(scope.get("route"), "path", None)
     return path or "unmatched"
 
 
-def _record(scope: Scope, status: int, seconds: float) -> None:
-    route, method = route_of(scope), scope["method"] if scope["method"].isalpha() else "?"
-    duration.labels(method, route).observe(seconds)
-    answers.labels(method, route, status).inc()
-    log.info("request", method=method, route=route, status=status, milliseconds=round(seconds * 1000, 2))
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """The measures of one route: looking them up by their labels costs more than using them."""
+
+    duration: Histogram
+    answers: Counter
+
+
+@lru_cache(maxsize=4_096)
+def _measures(method: str, route: str, status: int) -> Measures:
+    return Measures(duration.labels(method, route), answers.labels(method, route, status))
+
+
+def _record(scope: Scope, request_id: str, status: int, seconds: float) -> None:
+    route, method = route_of(scope), scope["method"] if scope["method"] in METHODS else "?"
+    measures = _measures(method, route, status)
+    measures.duration.observe(seconds)
+    measures.answers.inc()
+    write_line(
+        "request",
+        request_id=request_id,
+        method=method,
+        route=route,
+        status=status,
+        milliseconds=round(seconds * 1000, 2),
+    )

@@ -154,7 +154,7 @@ async def entered(session: AsyncSession) -> Entered:
     """The transaction of the session, begun if it was not. Raises `DBAPIError`."""
     last: Entered | None = session.info.get("entered")
     if last is None or last.transaction is not session.sync_session.get_transaction():
-        await session.connection()
+        await session.run_sync(Session.connection)
         last = session.info["entered"]
     return last
 

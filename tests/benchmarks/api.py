@@ -3,7 +3,8 @@
 Both applications run in this process, without a socket in between, on the same PostgreSQL: LifeVault as it is (sign-in,
 row-level security, decryption, logs and metrics on) and a bare Starlette application on asyncpg with the same rows in
 clear, which checks a bearer token by HMAC and lets PostgreSQL make the JSON. Given is the time of this process for one
-request, in microseconds (best of several rounds), and the ratio to the bare application in the same run.
+request, in microseconds (best of several rounds), and the ratio to the bare application in the same run. What logs and
+metrics cost is the difference to LifeVault without its outermost layer.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -36,6 +37,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from app.api.observe import Observe
 from app.cli.embedded.postgres import embedded_postgres
 from app.cli.embedded.valkey import embedded_valkey
 from app.core.clock import new_id
@@ -241,6 +243,11 @@ async def run(arguments: argparse.Namespace, postgres: Any, valkey: str, folder:
     result["bare again"] = await measure(bare, arguments.requests)
     floor = {name: min(result["bare"][name], result["bare again"][name]) for name in result["bare"]}
     result["ratio"] = {name: result["lifevault"][name] / floor[name] for name in floor}
+    unobserved = create_app(settings)
+    unobserved.user_middleware[:] = [each for each in unobserved.user_middleware if each.cls is not Observe]
+    result["without logs, metrics"] = await measure(replace(ours, app=unobserved), arguments.requests)
+    observed = await measure(ours, arguments.requests)
+    result["logs, metrics"] = {name: observed[name] - result["without logs, metrics"][name] for name in observed}
     await close_runtime()
     return result
 
@@ -267,7 +274,7 @@ def main() -> None:
         sys.stdout.write(json.dumps(result) + "\n")
         return
     sys.stdout.write(f"{'µs of processor time a request':32}{'list 20':>10}{'get':>10}{'create':>10}\n")
-    for name in ("bare", "bare again", "lifevault"):
+    for name in ("bare", "bare again", "lifevault", "without logs, metrics", "logs, metrics"):
         sys.stdout.write(f"{name:32}" + "".join(f"{result[name][kind]:10.0f}" for kind in GOALS) + "\n")
     sys.stdout.write(f"{'ratio to bare':32}" + "".join(f"{result['ratio'][kind]:9.1f}×" for kind in GOALS) + "\n")
     sys.stdout.write(f"{'goal: at most':32}" + "".join(f"{goal:9}×" for goal in GOALS.values()) + "\n")
