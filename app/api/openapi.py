@@ -93,9 +93,6 @@ def _complete(operation: dict[str, Any]) -> None:
         content = response.get("content", {})
         if "application/problem+json" in content and "Problem" in str(content.get("application/json", "")):
             del content["application/json"]
-    for parameter in operation.get("parameters", []):
-        if parameter["name"].lower() == "if-match" and "428" in operation["responses"]:
-            parameter["required"] = True
 
 
 def _merge(known: dict[str, Any], shared: dict[str, Any]) -> None:

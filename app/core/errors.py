@@ -102,13 +102,6 @@ class Unprocessable(AppError):
     title = "The request is not valid"
 
 
-class PreconditionRequired(AppError):
-    """428: an If-Match header is needed."""
-
-    status = 428
-    title = "Say which version you mean"
-
-
 class TooManyRequests(AppError):
     """429: over a limit of rate."""
 

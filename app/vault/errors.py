@@ -7,7 +7,6 @@ from app.core.errors import (
     Forbidden,
     NotFound,
     PreconditionFailed,
-    PreconditionRequired,
     RangeNotSatisfiable,
     TooLarge,
     TooManyRequests,
@@ -128,12 +127,6 @@ class StaleRevision(PreconditionFailed):
     """`If-Match` names another revision than the present one."""
 
     title = "It was changed in the meantime: read it again"
-
-
-class RevisionRequired(PreconditionRequired):
-    """A change needs `If-Match`, so that nobody overwrites what they have not seen."""
-
-    title = "Send the ETag you have read as If-Match"
 
 
 class InvalidFields(Unprocessable):

@@ -1,6 +1,6 @@
 """ETags of rows that count their revisions (RFC 9110 §8.8.3, §13.1)."""
 
-from app.vault.errors import RevisionRequired, StaleRevision
+from app.vault.errors import StaleRevision
 
 
 def etag(revision: int | str) -> str:
@@ -14,10 +14,7 @@ def matches(header: str, tag: str) -> bool:
     return "*" in named or tag in named
 
 
-def check_revision(if_match: str | None, revision: int, *, required: bool = False) -> None:
-    """See that a change is meant for the present revision. Raises `StaleRevision`, `RevisionRequired`."""
-    if if_match is None:
-        if required:
-            raise RevisionRequired
-    elif not matches(if_match, etag(revision)):
+def check_revision(if_match: str | None, revision: int) -> None:
+    """See that a change that names a revision means the present one. Raises `StaleRevision`."""
+    if if_match is not None and not matches(if_match, etag(revision)):
         raise StaleRevision

@@ -15,7 +15,6 @@ from app.vault.errors import (
     ItemNotFound,
     LimitReached,
     NotInTrash,
-    RevisionRequired,
     RoleTooLow,
     StaleRevision,
     VaultNotFound,
@@ -95,7 +94,7 @@ async def read_item(
     "/items/{item_id}",
     responses={
         200: TAGGED,
-        **problems(ItemNotFound, RoleTooLow, InvalidFields, StaleRevision, RevisionRequired, ContentDamaged),
+        **problems(ItemNotFound, RoleTooLow, InvalidFields, StaleRevision, ContentDamaged),
     },
 )
 async def update_item(
@@ -108,7 +107,8 @@ async def update_item(
 ) -> ItemRead:
     """Change a record. What is left out stays; fields are merged one by one, null removes one; tags are replaced.
 
-    Needs If-Match with the ETag that you have read. What the record was before stays in its history.
+    With If-Match and the ETag that you have read, nobody's change in between is overwritten: then the answer is 412.
+    What the record was before stays in its history.
     """
     item = await service.update_item(session, principal, item_id, data, if_match=if_match)
     tag(response, item.revision)
@@ -155,7 +155,7 @@ async def read_item_version(
     "/items/{item_id}/versions/{revision}/restore",
     responses={
         200: TAGGED,
-        **problems(ItemNotFound, VersionNotFound, RoleTooLow, StaleRevision, RevisionRequired, ContentDamaged),
+        **problems(ItemNotFound, VersionNotFound, RoleTooLow, StaleRevision, ContentDamaged),
     },
 )
 async def restore_item_version(
@@ -166,7 +166,7 @@ async def restore_item_version(
     response: Response,
     if_match: IfMatch = None,
 ) -> ItemRead:
-    """Make an earlier version the present one again, as a new revision. Needs If-Match."""
+    """Make an earlier version the present one again, as a new revision; If-Match is honoured."""
     item = await service.restore_item_version(session, principal, item_id, revision, if_match=if_match)
     tag(response, item.revision)
     return item

@@ -50,7 +50,7 @@ async def restore_item_version(
 ) -> ItemRead:
     """Make an earlier version the present one again; what was present becomes a version.
 
-    Raises `ItemNotFound`, `VersionNotFound`, `RoleTooLow`, `RevisionRequired`, `StaleRevision`.
+    Raises `ItemNotFound`, `VersionNotFound`, `RoleTooLow`, `StaleRevision`.
     """
     item = await writable_item(session, principal, item_id, if_match)
     row = await _version(session, item_id, revision)

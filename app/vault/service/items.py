@@ -106,7 +106,7 @@ async def update_item(
 ) -> ItemRead:
     """Change an item and keep what it was.
 
-    Raises `ItemNotFound`, `RoleTooLow`, `RevisionRequired`, `StaleRevision`, `InvalidFields`.
+    Raises `ItemNotFound`, `RoleTooLow`, `StaleRevision`, `InvalidFields`.
     """
     row = await writable_item(session, principal, item_id, if_match)
     ring = await ring_of(session, row["vault_id"], row["body"])
@@ -127,12 +127,12 @@ async def update_item(
 async def writable_item(session: AsyncSession, principal: Principal, item_id: UUID, if_match: str | None) -> Any:
     """The row of an item that the principal may change from the revision they have seen.
 
-    Raises `ItemNotFound`, `RoleTooLow`, `RevisionRequired`, `StaleRevision`.
+    Raises `ItemNotFound`, `RoleTooLow`, `StaleRevision`.
     """
     row = await visible_item(session, principal, item_id)
     if not allows(row["role"], "write"):
         raise RoleTooLow
-    check_revision(if_match, row["revision"], required=True)
+    check_revision(if_match, row["revision"])
     return row
 
 
