@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -48,11 +48,12 @@ async def is_wanted(session: AsyncSession, run: JobRun, content: VersionContent,
 
 
 async def publish(session: AsyncSession, index: Index) -> None:
-    """Publish an index and drop what only earlier versions, pipelines or tries needed.
+    """Publish an index and drop what only earlier versions, pipelines or tries needed; one after another for a document.
 
     Raises `Outdated`; the transaction must not be committed then. Emits `rag.document_indexed` with `document_id`.
     """
     source = index.source
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(source.document_id), 0))))
     ring = await current().keys.ring(session, source.vault_id)
     values = {
         "id": source.version_id,
@@ -66,7 +67,7 @@ async def publish(session: AsyncSession, index: Index) -> None:
     }
     statement = insert(ShardRow).values(document_id=source.document_id, **values)
     await session.execute(statement.on_conflict_do_update(index_elements=["document_id"], set_=values))
-    await _check(session, source)  # only now: who publishes at the same time has waited for the row, or has been seen
+    await _check(session, source)
     versions = vaults.version_ids(source.document_id)
     await session.execute(delete(Artifact).where(Artifact.version_id.in_(versions), ~SERVES))
     await emit(session, "rag.document_indexed", document_id=source.document_id)

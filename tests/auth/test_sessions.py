@@ -6,6 +6,7 @@ from sqlalchemy import func, select, update
 from app.auth import purge, sessions
 from app.auth.devices import device, device_name
 from app.auth.models import RefreshToken, User, UserSession
+from app.core.security import hash_password
 from app.db.session import session_scope
 from tests.auth.test_accounts import sign_in, token_in
 from tests.conftest import drain_jobs
@@ -246,9 +247,9 @@ async def test_the_page_for_a_new_password_says_what_is_wrong_and_lets_one_try_a
 async def test_a_sign_in_that_meets_a_change_of_the_password_opens_no_session(visitor):
     import asyncio
 
-    user = await make_user()
+    user, another = await make_user(), await hash_password("another password")
     async with session_scope() as session:
-        await session.execute(update(User).where(User.id == user.id).values(password_hash="another"))
+        await session.execute(update(User).where(User.id == user.id).values(password_hash=another))
         racing = asyncio.create_task(sign_in(visitor, user.email))
         await asyncio.sleep(0.5)  # the old hash is read and checked; now it waits for the row
         assert not racing.done()
