@@ -48,7 +48,7 @@ async def is_wanted(session: AsyncSession, run: JobRun, content: VersionContent,
 
 
 async def publish(session: AsyncSession, index: Index) -> None:
-    """Publish an index and drop what only earlier versions, pipelines or tries needed; one after another for a document.
+    """Publish an index and drop what only earlier versions, pipelines or tries needed; one at a time for a document.
 
     Raises `Outdated`; the transaction must not be committed then. Emits `rag.document_indexed` with `document_id`.
     """
