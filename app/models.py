@@ -5,7 +5,8 @@ from app.db import models as db
 from app.db.base import Base
 from app.jobs import models as jobs
 from app.notifications import models as notifications
+from app.payments import models as payments
 from app.rag import models as rag
 from app.vault import models as vault
 
-__all__ = ["Base", "auth", "db", "jobs", "notifications", "rag", "vault"]
+__all__ = ["Base", "auth", "db", "jobs", "notifications", "payments", "rag", "vault"]

@@ -13,9 +13,13 @@ FUNCTIONS = [
     AS $$ SELECT app_principal() = 'system' $$""",
 ]
 
+FAMILY_FUNCTION = """CREATE FUNCTION app_family() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$ SELECT CASE WHEN app_principal() LIKE 'family:%' THEN substr(app_principal(), 8)::uuid END $$"""
+
 IS_SYSTEM = "(SELECT app_is_system())"
 USER = "(SELECT app_user())"
 VAULT = "(SELECT app_vault())"
+FAMILY = "(SELECT app_family())"
 
 
 def in_readable_vault(column: str = "vault_id") -> str:

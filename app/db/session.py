@@ -41,6 +41,11 @@ class Actor:
         """A job that works within one vault."""
         return cls(f"vault:{vault_id}")
 
+    @classmethod
+    def family(cls, family_id: UUID) -> "Actor":
+        """What one family pays and uses."""
+        return cls(f"family:{family_id}")
+
 
 SYSTEM = Actor("system")
 NOBODY = Actor("")

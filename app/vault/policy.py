@@ -4,8 +4,7 @@ Reads start from the `visible_*` statements, which know nothing of vaults in the
 name an `Action`. Row-level security stands behind as a second wall (see `app.db.security`).
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -13,7 +12,6 @@ from sqlalchemy import BindParameter, FromClause, Select, Table, and_, bindparam
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.principal import Principal
-from app.db.session import Actor
 from app.vault.errors import RoleTooLow, VaultNotFound
 from app.vault.models import document_versions, documents, members, vaults
 
@@ -109,22 +107,3 @@ async def require_vaults(session: AsyncSession, principal: Principal, vault_ids:
     seen = visible_vaults(principal.user_id).where(members.c.vault_id.in_(vault_ids)).subquery()
     if await session.scalar(select(func.count()).select_from(seen)) != len(set(vault_ids)):
         raise VaultNotFound
-
-
-@asynccontextmanager
-async def acting_for(session: AsyncSession, actor: Actor) -> AsyncIterator[None]:
-    """Let a transaction act for a vault, or the system, after the policy has decided.
-
-    Row-level security lets a person read the rows of their vaults and write items and documents; other people's
-    memberships are read, and memberships, keys and the vaults themselves written, by the vault alone. An exception ends
-    the transaction, and with it the actor.
-    """
-    before = session.info["actor"]
-    await _act(session, actor)
-    yield
-    await _act(session, before)
-
-
-async def _act(session: AsyncSession, actor: Actor) -> None:
-    await session.execute(select(func.set_config("app.principal", actor.setting, True)))
-    session.info["actor"] = actor

@@ -13,6 +13,7 @@ from app.auth.principal import Principal
 from app.core.clock import new_id
 from app.core.crypto import new_token, token_digest
 from app.core.throttle import Limit, Throttle
+from app.db.acting import acting_for
 from app.db.keys import KeyRing
 from app.db.outbox import emit
 from app.db.runtime import current
@@ -28,7 +29,7 @@ from app.vault.errors import (
     VaultNotShared,
 )
 from app.vault.models import invitations, members, vaults
-from app.vault.policy import acting_for, require
+from app.vault.policy import require
 from app.vault.schemas.vaults import InvitationCreate, InvitationRead, VaultRead
 from app.vault.service.members import list_members
 from app.vault.service.vaults import read_vault

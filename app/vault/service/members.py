@@ -6,12 +6,13 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.principal import Principal
+from app.db.acting import acting_for
 from app.db.outbox import emit
 from app.db.session import Actor
 from app.vault.cells import open_body, ring_of
 from app.vault.errors import MemberNotFound, OwnerStays
 from app.vault.models import members
-from app.vault.policy import acting_for, require
+from app.vault.policy import require
 from app.vault.schemas.vaults import MemberRead
 from app.vault.service.vaults import require_room_for_vault
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.clock import utc_now
 from app.core.crypto import owner_digest
+from app.db.acting import acting_for
 from app.db.keys import REMEMBER_SECONDS
 from app.db.models import DataKeyRow
 from app.db.reseal import Digests, reseal_rows, sealed_columns
@@ -22,7 +23,6 @@ from app.jobs.service import JobRun, create_job, find_open_job
 from app.vault.cells import tag_digests
 from app.vault.errors import VaultNotFound
 from app.vault.models import document_versions, documents, items
-from app.vault.policy import acting_for
 
 RESEAL_JOB: Final = "vault.reseal"
 SETTLE_SECONDS: Final = REMEMBER_SECONDS + 15  # how long another process may go on sealing with the key it remembers

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.auth import service as auth
 from app.auth.principal import Principal
 from app.core.clock import new_id
+from app.db.acting import acting_for
 from app.db.keys import KeyRing
 from app.db.outbox import emit
 from app.db.runtime import current
@@ -26,7 +27,7 @@ from app.vault.errors import (
 )
 from app.vault.etags import check_revision
 from app.vault.models import invitations, members, vaults
-from app.vault.policy import acting_for, require
+from app.vault.policy import require
 from app.vault.schemas.vaults import VaultCreate, VaultRead, VaultUpdate
 from app.vault.service.listing import FIRST_PAGE, Filters
 

@@ -1,0 +1,1 @@
+"""Plans, subscriptions, money and credits; the ledger that proves them."""
