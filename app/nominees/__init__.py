@@ -1,0 +1,1 @@
+"""Legacy: who gets what when its owner can't give it any more."""
