@@ -1,5 +1,6 @@
 """Every package's tables, in one list, for the application, the worker, migrations and tests."""
 
+from app.api import models as api
 from app.auth import models as auth
 from app.db import models as db
 from app.db.base import Base
@@ -9,4 +10,4 @@ from app.payments import models as payments
 from app.rag import models as rag
 from app.vault import models as vault
 
-__all__ = ["Base", "auth", "db", "jobs", "notifications", "payments", "rag", "vault"]
+__all__ = ["Base", "api", "auth", "db", "jobs", "notifications", "payments", "rag", "vault"]

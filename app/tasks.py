@@ -1,9 +1,10 @@
 """Every package's tasks, in one list, for the worker and the tests."""
 
+from app.api import tasks as api
 from app.auth import tasks as auth
 from app.jobs import tasks as jobs
 from app.notifications import tasks as notifications
 from app.rag import tasks as rag
 from app.vault import tasks as vault
 
-__all__ = ["auth", "jobs", "notifications", "rag", "vault"]
+__all__ = ["api", "auth", "jobs", "notifications", "rag", "vault"]

@@ -7,10 +7,13 @@ from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer, SecurityScopes
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.api.limits import client_address
 from app.auth import service
+from app.auth.devices import Device
 from app.auth.principal import SCOPES, Principal
 from app.core.config import Settings
 from app.core.errors import Forbidden, Unauthorized
+from app.core.security import InvalidToken
 from app.db.session import new_session
 
 oauth2 = OAuth2PasswordBearer(tokenUrl="/v1/auth/token", refreshUrl="/v1/auth/refresh", scopes=SCOPES, auto_error=False)
@@ -31,17 +34,34 @@ SessionDep = Annotated[AsyncSession, Depends(get_session, scope="function")]
 
 
 async def get_principal(
-    security: SecurityScopes, session: SessionDep, token: Annotated[str | None, Depends(oauth2)]
+    security: SecurityScopes, session: SessionDep, token: Annotated[str | None, Depends(oauth2)], request: Request
 ) -> Principal:
     """The signed-in principal, whose rows alone the session sees from here on."""
     if token is None:
         raise Unauthorized
-    principal = service.principal_of(token)
-    await service.enter_live_session(session, principal)
+    principal = await _enter(session, token, request)
     missing = sorted(set(security.scopes) - principal.scopes)
     if missing:
         raise Forbidden(f"The token lacks the scope {missing[0]}")
     return principal
+
+
+async def _enter(session: AsyncSession, token: str, request: Request) -> Principal:
+    """Begin the transaction for whom a token speaks: an access token of ours, an API key, a foreign JWT."""
+    if service.is_api_key(token):
+        return await service.enter_by_api_key(session, token, device_of(request))
+    try:
+        principal = service.principal_of(token)
+    except InvalidToken:
+        return await service.enter_by_foreign_token(session, token)
+    await service.enter_live_session(session, principal)
+    return principal
+
+
+def device_of(request: Request) -> Device:
+    """Where a request comes from."""
+    address = client_address(request.scope, get_settings(request).trusted_proxies)
+    return service.device(request.headers.get("user-agent", ""), address)
 
 
 def get_settings(request: Request) -> Settings:

@@ -18,13 +18,20 @@ MULTIPART_OVERHEAD_BYTES = 64 * 1024
 WINDOW_SECONDS = 60
 MOST_CALLERS = 50_000
 STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
-UNLIMITED = ("/health/", "/metrics")
+WEBHOOKS = "/v1/payments/webhooks/"
+UNLIMITED = ("/health/", "/metrics", WEBHOOKS)
 
 
 class BodyTooLarge(TooLarge):
     """The body is larger than this route takes."""
 
     title = "The request is too large"
+
+
+class WebhookTooLarge(BadRequest):
+    """No provider sends a webhook of this size."""
+
+    title = "The webhook is not valid"
 
 
 class InvalidJson(BadRequest):
@@ -92,7 +99,8 @@ class Limit:
         headers = dict(scope["headers"])
         declared = headers.get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > most:
-            raise BodyTooLarge(f"At most {most} bytes are accepted here")
+            error = WebhookTooLarge if scope["path"].startswith(WEBHOOKS) else BodyTooLarge
+            raise error(f"At most {most} bytes are accepted here")
         if b"json" in headers.get(b"content-type", b""):
             return await self._strict_json(receive, most)
         return _counted(receive, most)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import structlog
 from prometheus_client import Counter, Gauge, Histogram
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.problems import render_unexpected
 from app.api.routes import FOUND
 from app.core.clock import new_id
-from app.core.logging import write_line
+from app.core.logging import bound, write_line
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -62,18 +61,17 @@ class Observe:
             await send(message)
 
         in_flight.inc()
-        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
-        try:
-            await self.app(scope, receive, send_with_headers)
-        except Exception as error:
-            response = render_unexpected(Request(scope), error)
-            if status:  # too late for another answer: the connection is cut, so that nobody takes it for whole
-                raise
-            await response(scope, receive, send_with_headers)
-        finally:
-            in_flight.dec()
-            _record(scope, request_id, status, time.perf_counter() - started)
-            structlog.contextvars.reset_contextvars(**bound)
+        with bound(request_id=request_id):
+            try:
+                await self.app(scope, receive, send_with_headers)
+            except Exception as error:
+                response = render_unexpected(Request(scope), error)
+                if status:  # too late for another answer: the connection is cut, so that nobody takes it for whole
+                    raise
+                await response(scope, receive, send_with_headers)
+            finally:
+                in_flight.dec()
+                _record(scope, request_id, status, time.perf_counter() - started)
 
     def _complete(self, headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
         present = {name.lower() for name, _ in headers}

@@ -4,16 +4,19 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 
+from app.api import idempotency
 from app.api.limits import BodyTooLarge
 from app.api.problems import COMMON, SIGNED_IN, Problem, problems
+from app.auth.errors import SessionNeeded
 from app.core.errors import AppError, Forbidden
 
 TAGS = [
     {"name": "auth", "description": "Accounts, sign-in and sessions."},
     {"name": "vault", "description": "Vaults, members, records and documents."},
     {"name": "rag", "description": "Search in your documents, and questions answered with exact citations."},
+    {"name": "payments", "description": "Plans, seats, usage, credits, checkout, invoices and receipts."},
     {"name": "jobs", "description": "Progress of background work."},
     {"name": "health", "description": "Whether the service is well."},
 ]
@@ -22,6 +25,15 @@ DESCRIPTION = """Encrypted vaults for the papers of a family's life.
 Register, *Authorize* with your e-mail address and password, create a vault, upload a document, follow its job, and ask.
 Every error is a problem (RFC 9457): `type` and `code` are stable, nothing that you sent is repeated.
 """
+
+
+API_KEY = "ApiKey"
+API_KEY_SCHEME = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "lv_<prefix>_<secret>",
+    "description": "An API key of `POST /v1/auth/api-keys`, for programs.",
+}
 
 
 def operation_id(route: APIRoute) -> str:
@@ -70,10 +82,29 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas["Problem"] = schema
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    document["components"].setdefault("securitySchemes", {})[API_KEY] = API_KEY_SCHEME
     for path in document["paths"].values():
         for operation in path.values():
             _complete(operation)
+            _offer_api_key(operation)
+    _offer_idempotency(app, document)
     return document
+
+
+def _offer_idempotency(app: FastAPI, document: dict[str, Any]) -> None:
+    """Describe the header where an endpoint honours it."""
+    for route in iter_route_contexts(app.routes):
+        required = getattr(route.endpoint, "idempotency_required", None)
+        if required is not None:
+            for method in route.methods or ():
+                idempotency.document(document["paths"][route.path_format][method.lower()], required=required)
+
+
+def _offer_api_key(operation: dict[str, Any]) -> None:
+    """Name the second way to sign in, unless the operation wants the person."""
+    if operation.get("security") and SessionNeeded.code() not in str(operation["responses"]["403"]):
+        scopes = [name for each in operation["security"] for names in each.values() for name in names]
+        operation["security"].append({API_KEY: scopes})
 
 
 def _complete(operation: dict[str, Any]) -> None:

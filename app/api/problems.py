@@ -5,7 +5,6 @@ from typing import Any
 
 import asyncpg
 import orjson
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
@@ -16,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from app.core.errors import AppError, BadRequest, TooManyRequests, Unauthorized, Unavailable, Unprocessable
-from app.core.logging import where
+from app.core.logging import get_log, where
 from app.core.schemas import ResponseModel
 
 MEDIA_TYPE = "application/problem+json"
@@ -29,7 +28,7 @@ HEADERS = {
 }
 HTTP_TITLES = {404: ("not-found", "Not found"), 405: ("method-not-allowed", "This method is not offered here")}
 
-log = structlog.get_logger()
+log = get_log(__name__)
 
 
 class FieldProblem(ResponseModel):

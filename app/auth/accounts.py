@@ -16,11 +16,11 @@ from app.auth import attempts, links
 from app.auth.addresses import email_digest
 from app.auth.devices import Device
 from app.auth.models import User
+from app.auth.opening import verification_required
 from app.auth.passwords import refuse_weak
 from app.auth.principal import Principal
 from app.auth.profiles import Profile, open_profile, seal_profile
 from app.auth.schemas import MeRead, MeUpdate, Registered, RegisterRequest
-from app.auth.sign_in import verification_required
 from app.core.clock import new_id
 from app.core.security import hash_password
 from app.db.outbox import emit
@@ -59,7 +59,7 @@ async def _claim(session: AsyncSession, new: Profile, password_hash: str) -> tup
     return user_id, owner
 
 
-async def add_user(session: AsyncSession, new: Profile, password_hash: str) -> tuple[UUID, bool]:
+async def add_user(session: AsyncSession, new: Profile, password_hash: str | None) -> tuple[UUID, bool]:
     """Add an account with a data key of its own, unless the address is taken; its id, and whether it was added."""
     user_id = new_id()
     ring = await current().keys.create(session, "user", user_id)
@@ -110,7 +110,14 @@ async def update_me(session: AsyncSession, principal: Principal, data: MeUpdate)
 
 
 async def _read(session: AsyncSession, user_id: UUID) -> MeRead:
-    columns = User.profile, User.email_verified_at.is_not(None), User.created_at
-    cell, verified, created_at = (await session.execute(select(*columns).where(User.id == user_id))).one()
+    columns = User.profile, User.email_verified_at.is_not(None), User.deletion_at, User.created_at
+    cell, verified, deletion_at, created_at = (await session.execute(select(*columns).where(User.id == user_id))).one()
     mine = open_profile(await current().keys.ring(session, user_id, cell), user_id, cell)
-    return MeRead(id=user_id, email=mine.email, name=mine.name, email_verified=verified, created_at=created_at)
+    return MeRead(
+        id=user_id,
+        email=mine.email,
+        name=mine.name,
+        email_verified=verified,
+        deletion_at=deletion_at,
+        created_at=created_at,
+    )

@@ -5,6 +5,7 @@ another person out. Counters are kept by digests.
 """
 
 import asyncio
+from uuid import UUID
 
 from app.auth.devices import Device
 from app.auth.errors import TooManyAttempts
@@ -16,6 +17,7 @@ HOUR = 3_600
 PLACE_FACTOR = 5
 ACCOUNT_FACTOR = 10
 REQUEST_FACTOR = 5
+CODE_FACTOR = 2
 MAILS_PER_HOUR = 5
 
 
@@ -49,6 +51,51 @@ async def failed(account: bytes, device: Device) -> None:
 async def succeeded(account: bytes, device: Device) -> None:
     """Forget the failures for this account from this place."""
     await throttle().clear(_sign_ins("account-place", 1), (account + device.place).hex())
+
+
+async def begin_code(user_id: UUID, device: Device, *, known: bool) -> None:
+    """Count an answer to a second factor before it is looked at; a code has six digits only. `known`: as in `begin`.
+
+    Raises `TooManyAttempts`.
+    """
+    questions = [throttle().hit(_codes("code-place", 1), (user_id.bytes + device.place).hex())]
+    if not known:
+        questions.append(throttle().full(_codes("code-account", CODE_FACTOR), user_id.hex))
+    _refuse(max(await asyncio.gather(*questions)))
+
+
+async def failed_code(user_id: UUID) -> None:
+    """Count a wrong second factor for the account."""
+    await throttle().hit(_codes("code-account", CODE_FACTOR), user_id.hex)
+
+
+async def succeeded_code(user_id: UUID, device: Device) -> None:
+    """Forget the failures for this account from this place."""
+    await throttle().clear(_codes("code-place", 1), (user_id.bytes + device.place).hex())
+
+
+def _codes(name: str, factor: int) -> Limit:
+    return Limit(name, current().settings.second_factor_attempts * factor, HOUR)
+
+
+async def begin_passkey(device: Device) -> None:
+    """See that not too many wrong passkeys came from a place. Raises `TooManyAttempts`."""
+    _refuse(await throttle().full(_sign_ins("passkey", PLACE_FACTOR), device.place.hex()))
+
+
+async def failed_passkey(device: Device) -> None:
+    """Count a wrong passkey."""
+    await throttle().hit(_sign_ins("passkey", PLACE_FACTOR), device.place.hex())
+
+
+async def begin_api_key(device: Device) -> None:
+    """See that not too many wrong API keys came from a place. Raises `TooManyAttempts`."""
+    _refuse(await throttle().full(_sign_ins("api-key", PLACE_FACTOR), device.place.hex()))
+
+
+async def failed_api_key(device: Device) -> None:
+    """Count a wrong API key."""
+    await throttle().hit(_sign_ins("api-key", PLACE_FACTOR), device.place.hex())
 
 
 async def begin_request(device: Device) -> None:

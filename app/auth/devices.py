@@ -43,6 +43,11 @@ class Device:
         """A keyed digest that is equal for addresses of one place: an IPv4 address, or an IPv6 network of 64 bits."""
         return lookup_digest(current().settings.lookup_key_bytes, "auth_sessions.address", _place(self.address))
 
+    @property
+    def digest(self) -> bytes:
+        """A keyed digest of the name."""
+        return lookup_digest(current().settings.lookup_key_bytes, "auth_sessions.device", self.name)
+
 
 def device(user_agent: str, address: str) -> Device:
     """The device behind a User-Agent header and an address."""

@@ -1,4 +1,7 @@
-"""Which passwords are refused: short ones, and those that are tried first. There are no rules of composition."""
+"""Which passwords are refused: short ones, those that are tried first, and those that are easily guessed.
+
+There are no rules of composition. How easily one is guessed is estimated by zxcvbn (Wheeler, USENIX Security 2016).
+"""
 
 import re
 from functools import cache
@@ -15,6 +18,7 @@ SHORTEST_PERSONAL_PART = 3
 LONGEST_PERSONAL_PART = 64
 FEWEST_DIFFERENT = 5
 LONGEST_UNIT = 4
+LONGEST_ESTIMATED = 72
 LOOKALIKES = str.maketrans("013457@$!", "oieastasi")
 RUN = 4  # characters in a row that make a run of the alphabet, of digits, or of a keyboard's row
 RUNS = ("abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "azertyuiop")
@@ -32,6 +36,24 @@ def refuse_weak(password: str, person: Profile) -> None:
         raise WeakPassword("It repeats a pattern; use several unrelated words")
     if len(_without(folded, _parts_of(person))) < FEWEST_OWN_CHARACTERS:
         raise WeakPassword("It is made of your name or your e-mail address; use several unrelated words")
+    if reason := _easily_guessed(password, person):
+        raise WeakPassword(f"{reason} Use several unrelated words")
+
+
+def _easily_guessed(password: str, person: Profile) -> str | None:
+    """Why a guesser that knows words, names, dates and keyboards would soon be there; None if it would not.
+
+    What is longer than the estimate goes (72 characters) is too long to be guessed, patterns apart.
+    """
+    from zxcvbn import zxcvbn  # noqa: PLC0415 (its lists take a while to load)
+
+    if len(password) > LONGEST_ESTIMATED:
+        return None
+    estimate = zxcvbn(password, user_inputs=sorted(_parts_of(person)))
+    if estimate["score"] >= current().settings.password_strength:
+        return None
+    warning = str(estimate["feedback"]["warning"] or "It is easily guessed").rstrip(".")
+    return f"{warning}."
 
 
 @cache

@@ -5,8 +5,8 @@ from datetime import timedelta
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.auth.models import Link, RefreshToken, User, UserSession
-from app.auth.sign_in import verification_required
+from app.auth.models import ApiKey, Challenge, Link, RefreshToken, User, UserSession
+from app.auth.opening import verification_required
 from app.db.runtime import current
 
 KEEP_ENDED_SESSIONS = timedelta(days=30)
@@ -15,9 +15,11 @@ MOST_ACCOUNTS = 500
 
 
 async def purge(session: AsyncSession) -> None:
-    """Delete expired links, sessions that ended long ago, refresh tokens used long ago, and unconfirmed accounts."""
+    """Delete what expired, ended or was used long ago, and unconfirmed accounts."""
     await session.execute(delete(Link).where(Link.expires_at < func.now()))
     ended = func.now() - KEEP_ENDED_SESSIONS
+    await session.execute(delete(ApiKey).where(ApiKey.expires_at < ended))
+    await session.execute(delete(Challenge).where(Challenge.expires_at < func.now()))
     await session.execute(delete(UserSession).where(or_(UserSession.ended_at < ended, UserSession.expires_at < ended)))
     unused = func.now() - timedelta(seconds=current().settings.refresh_token_seconds)
     await session.execute(delete(RefreshToken).where(RefreshToken.used_at < unused))

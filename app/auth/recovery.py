@@ -3,7 +3,7 @@
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.auth import attempts, links, sessions
+from app.auth import attempts, challenges, links, sessions
 from app.auth.accounts import mark_verified
 from app.auth.devices import Device
 from app.auth.errors import WrongPassword
@@ -12,6 +12,7 @@ from app.auth.passwords import refuse_weak
 from app.auth.principal import Principal
 from app.auth.profiles import profile
 from app.auth.schemas import PasswordChange, ResetRequest
+from app.auth.step_up import require_recent
 from app.core.security import check_password, hash_password
 from app.db.outbox import emit
 from app.db.session import session_scope
@@ -41,14 +42,16 @@ async def reset_password(data: ResetRequest) -> None:
         await mark_verified(session, user_id)
         await sessions.end(session, user_id)
         await links.void(session, user_id)
+        await challenges.void(session, user_id)
         await emit(session, "auth.password_changed", user_id=user_id)
 
 
 async def change_password(session: AsyncSession, principal: Principal, data: PasswordChange, device: Device) -> None:
     """Set a new password by the current one; the other sessions end, all links are void.
 
-    Raises `WrongPassword`, `WeakPassword`, `TooManyAttempts`. Emits `auth.password_changed`.
+    Raises `StepUpRequired`, `WrongPassword`, `WeakPassword`, `TooManyAttempts`. Emits `auth.password_changed`.
     """
+    await require_recent(session, principal)
     columns = User.email_digest, User.password_hash
     digest, old_hash = (await session.execute(select(*columns).where(User.id == principal.user_id))).one()
     await attempts.begin(digest, device, known=True)
@@ -64,4 +67,5 @@ async def change_password(session: AsyncSession, principal: Principal, data: Pas
         raise WrongPassword
     await sessions.end_others(session, principal)
     await links.void(session, principal.user_id)
+    await challenges.void(session, principal.user_id)
     await emit(session, "auth.password_changed", user_id=principal.user_id)

@@ -3,27 +3,34 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Form, Request, Security
+from fastapi import APIRouter, Form
 
-from app.api.deps import SessionDep, SettingsDep, get_principal
-from app.api.limits import client_address
+from app.api.deps import SessionDep
 from app.api.pages import Cursor, Limit, cursor_of, parse_cursor
 from app.api.problems import problems
 from app.auth import service
-from app.auth.devices import Device, device
 from app.auth.errors import (
     EmailNotVerified,
     InvalidCredentials,
     InvalidLink,
     InvalidRefreshToken,
+    InvalidSecondFactor,
+    SecondFactorRequired,
+    SessionNeeded,
     SessionNotFound,
+    StepUpRequired,
     TooManyAttempts,
     UnknownScope,
     WeakPassword,
     WrongPassword,
 )
 from app.auth.pages import router as pages_router
-from app.auth.principal import Principal
+from app.auth.routes.api_keys import router as api_keys_router
+from app.auth.routes.deletion import router as deletion_router
+from app.auth.routes.deps import DeviceDep, Person, Self, SignedIn
+from app.auth.routes.identities import router as identities_router
+from app.auth.routes.passkeys import router as passkeys_router
+from app.auth.routes.second_factor import router as second_factor_router
 from app.auth.schemas import (
     EmailRequest,
     MeRead,
@@ -34,6 +41,8 @@ from app.auth.schemas import (
     RegisterRequest,
     ResetRequest,
     SessionPage,
+    SessionRead,
+    SessionUpdate,
     SignInRequest,
     TokenForm,
     TokenPair,
@@ -42,18 +51,15 @@ from app.auth.schemas import (
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 router.include_router(pages_router)
-SignedIn = Annotated[Principal, Security(get_principal)]
-Self = Annotated[Principal, Security(get_principal, scopes=["profile"])]
-SIGN_IN_PROBLEMS = problems(InvalidCredentials, EmailNotVerified, TooManyAttempts, UnknownScope)
-
-
-def get_device(request: Request, settings: SettingsDep) -> Device:
-    """Where the request comes from."""
-    address = client_address(request.scope, settings.trusted_proxies)
-    return device(request.headers.get("user-agent", ""), address)
-
-
-DeviceDep = Annotated[Device, Depends(get_device)]
+router.include_router(api_keys_router)
+router.include_router(second_factor_router)
+router.include_router(passkeys_router)
+router.include_router(deletion_router)
+router.include_router(identities_router)
+PASSWORD_PROBLEMS = problems(WrongPassword, WeakPassword, TooManyAttempts, SessionNeeded, StepUpRequired)
+SIGN_IN_PROBLEMS = problems(
+    InvalidCredentials, SecondFactorRequired, InvalidSecondFactor, EmailNotVerified, TooManyAttempts, UnknownScope
+)
 
 
 @router.post("/register", status_code=201, responses=problems(WeakPassword, TooManyAttempts))
@@ -79,14 +85,18 @@ async def resend_verification(data: EmailRequest, device: DeviceDep) -> None:
 
 @router.post("/token", responses=SIGN_IN_PROBLEMS)
 async def create_token(form: Annotated[TokenForm, Form()], device: DeviceDep) -> TokenPair:
-    """Sign in with the password form of OAuth 2; `username` is your e-mail address."""
-    return await service.sign_in(form.username, form.password, form.scope, device)
+    """Sign in with the password form of OAuth 2; `username` is your e-mail address.
+
+    With a second factor, send a code as `otp`; or without it take the `challenge` of the answer
+    `second-factor-required` to `/v1/auth/token/second-factor`. `methods` there names what is possible.
+    """
+    return await service.sign_in(form.username, form.password, form.scope, device, form.otp)
 
 
 @router.post("/login", responses=SIGN_IN_PROBLEMS)
 async def login(data: SignInRequest, device: DeviceDep) -> TokenPair:
     """Sign in with JSON."""
-    return await service.sign_in(data.email, data.password, data.scope, device)
+    return await service.sign_in(data.email, data.password, data.scope, device, data.otp)
 
 
 @router.post("/refresh", responses=problems(InvalidRefreshToken))
@@ -99,27 +109,35 @@ async def refresh(data: RefreshRequest) -> TokenPair:
     return await service.refresh(data.refresh_token)
 
 
-@router.post("/logout", status_code=204)
+@router.post("/logout", status_code=204, responses=problems(SessionNeeded))
 async def logout(principal: SignedIn, session: SessionDep) -> None:
     """End this session at once: its access token and its refresh token work no more."""
     await service.end_this(session, principal)
 
 
-@router.post("/logout-everywhere", status_code=204)
-async def logout_everywhere(principal: Self, session: SessionDep) -> None:
+@router.post("/logout-everywhere", status_code=204, responses=problems(SessionNeeded))
+async def logout_everywhere(principal: Person, session: SessionDep) -> None:
     """End all your sessions at once, this one too."""
     await service.end(session, principal.user_id)
 
 
-@router.get("/sessions")
-async def list_sessions(principal: Self, session: SessionDep, limit: Limit = 20, cursor: Cursor = None) -> SessionPage:
+@router.get("/sessions", responses=problems(SessionNeeded))
+async def list_sessions(
+    principal: Person, session: SessionDep, limit: Limit = 20, cursor: Cursor = None
+) -> SessionPage:
     """See where you are signed in, newest first."""
     items, last = await service.list_sessions(session, principal, parse_cursor(cursor), limit)
     return SessionPage(items=items, next_cursor=cursor_of(last) if last else None)
 
 
-@router.delete("/sessions/{session_id}", status_code=204, responses=problems(SessionNotFound))
-async def end_session(session_id: UUID, principal: Self, session: SessionDep) -> None:
+@router.patch("/sessions/{session_id}", responses=problems(SessionNotFound, SessionNeeded))
+async def update_session(session_id: UUID, data: SessionUpdate, principal: Person, session: SessionDep) -> SessionRead:
+    """Give a device a name of your own."""
+    return await service.update_session(session, principal, session_id, data)
+
+
+@router.delete("/sessions/{session_id}", status_code=204, responses=problems(SessionNotFound, SessionNeeded))
+async def end_session(session_id: UUID, principal: Person, session: SessionDep) -> None:
     """Sign a device out at once."""
     await service.end_session(session, principal, session_id)
 
@@ -136,8 +154,8 @@ async def update_me(data: MeUpdate, principal: Self, session: SessionDep) -> MeR
     return await service.update_me(session, principal, data)
 
 
-@router.post("/password", status_code=204, responses=problems(WrongPassword, WeakPassword, TooManyAttempts))
-async def change_password(data: PasswordChange, principal: Self, session: SessionDep, device: DeviceDep) -> None:
+@router.post("/password", status_code=204, responses=PASSWORD_PROBLEMS)
+async def change_password(data: PasswordChange, principal: Person, session: SessionDep, device: DeviceDep) -> None:
     """Change your password; all your other sessions end."""
     await service.change_password(session, principal, data, device)
 

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 from app.auth.addresses import EmailAddress
 from app.auth.principal import EVERY_SCOPE, SCOPES
-from app.core.schemas import Clean, Page, RequestModel, ResponseModel, ShortText
+from app.core.schemas import Clean, Page, RequestModel, ResponseModel, ShortText, Whole
 from app.core.security import LONGEST_PASSWORD
 
 EMAIL = "ada@example.com"
@@ -18,6 +18,8 @@ TOKEN = "X3cDk0Yxq0m6bq0v9mB2Wm1k3kz1cF4hV8nY7sT5uRw"  # noqa: S105
 Password = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_PASSWORD), Clean]
 LoginName = Annotated[str, StringConstraints(min_length=1, max_length=320), Clean]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_-]+$")]
+
+Otp = Annotated[str, StringConstraints(max_length=40), Clean]
 
 Scope = Annotated[
     str,
@@ -52,6 +54,9 @@ class SignInRequest(RequestModel):
     email: LoginName = Field(examples=[EMAIL])
     password: Password = Field(examples=[PASSWORD])
     scope: Scope = ""
+    otp: Otp | None = Field(
+        default=None, description="A code of the app or a recovery code, for accounts with a second factor."
+    )
 
 
 class TokenForm(RequestModel):
@@ -61,6 +66,9 @@ class TokenForm(RequestModel):
     username: LoginName = Field(description="The e-mail address.", examples=[EMAIL])
     password: Password = Field(examples=[PASSWORD])
     scope: Scope = ""
+    otp: Otp | None = Field(
+        default=None, description="A code of the app or a recovery code, for accounts with a second factor."
+    )
     client_id: str | None = Field(default=None, max_length=200, description="Not used.")
     client_secret: str | None = Field(default=None, max_length=200, description="Not used.")
 
@@ -79,6 +87,7 @@ class TokenPair(ResponseModel):
     token_type: Literal["bearer"]
     expires_in: int = Field(examples=[900])
     scope: str = Field(examples=[EVERY_SCOPE])
+    deletion_at: datetime | None = Field(description="Set if the account waits for its deletion and can be restored.")
 
 
 class EmailRequest(RequestModel):
@@ -120,13 +129,27 @@ class MeRead(ResponseModel):
     email: str = Field(examples=[EMAIL])
     name: str = Field(examples=["Ada Lovelace"])
     email_verified: bool
+    deletion_at: datetime | None = Field(description="Until then the account can be restored; null if it stays.")
     created_at: datetime
 
 
+class AccountDeletion(ResponseModel):
+    """When the account is destroyed."""
+
+    deletion_at: datetime
+
+
+class SessionUpdate(RequestModel):
+    """A name of your own for a device; null takes it away."""
+
+    name: ShortText | None = Field(examples=["Kitchen tablet"])
+
+
 class SessionRead(ResponseModel):
-    """A sign-in on a device; `last_seen_at` is kept to the hour."""
+    """A sign-in on a device; `name` is your own for it, `last_seen_at` is kept to the hour."""
 
     id: UUID
+    name: str | None = Field(examples=["Kitchen tablet"])
     device: str = Field(examples=["Firefox on Linux"])
     address: str = Field(examples=["203.0.113.7"])
     current: bool
@@ -139,3 +162,76 @@ class SessionPage(Page):
     """Sessions, newest first."""
 
     items: list[SessionRead]
+
+
+def _known_scopes(names: list[str]) -> list[str]:
+    if not set(names) <= SCOPES.keys() or len(set(names)) != len(names):
+        raise ValueError("must be different scopes that exist")
+    return names
+
+
+ScopeList = Annotated[
+    list[str],
+    AfterValidator(_known_scopes),
+    Field(min_length=1, examples=[["vault:read"]]),
+    WithJsonSchema(
+        {"type": "array", "items": {"type": "string", "enum": list(SCOPES)}, "minItems": 1, "uniqueItems": True}
+    ),
+]
+
+
+class ApiKeyCreate(RequestModel):
+    """A key for a program, with no more scopes than your own."""
+
+    name: ShortText = Field(examples=["Backup script"])
+    scopes: ScopeList = Field(examples=[["vault:read"]])
+    expires_in_days: Annotated[Whole, Field(ge=1, le=3_650)] | None = Field(
+        default=365, description="Null for a key that does not expire."
+    )
+
+
+class ApiKeyRead(ResponseModel):
+    """A key; `prefix` is how it begins, `last_used_at` is kept to the minute."""
+
+    id: UUID
+    name: str = Field(examples=["Backup script"])
+    prefix: str = Field(examples=["lv_8fKq2LmZ0a"])
+    scopes: list[str] = Field(examples=[["vault:read"]])
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+class ApiKeyCreated(ApiKeyRead):
+    """A new key; `key` is shown this once and can't be had again."""
+
+    key: str = Field(examples=["lv_8fKq2LmZ0a_…"])
+
+
+class ApiKeyPage(Page):
+    """API keys, newest first."""
+
+    items: list[ApiKeyRead]
+
+
+class IdentityCreate(RequestModel):
+    """A valid token of a foreign issuer, whose owner is to be let in as you."""
+
+    token: Annotated[str, StringConstraints(min_length=1, max_length=8_192, pattern=r"^[A-Za-z0-9._-]+$")] = Field(
+        examples=["eyJhbGciOiJSUzI1NiIsImtpZCI6ImEifQ.e30.c2ln"]
+    )
+
+
+class IdentityRead(ResponseModel):
+    """A linked sign-in."""
+
+    id: UUID
+    issuer: str = Field(examples=["https://accounts.example.com"])
+    subject: str
+    created_at: datetime
+
+
+class IdentityPage(Page):
+    """Linked sign-ins, newest first."""
+
+    items: list[IdentityRead]

@@ -1,7 +1,5 @@
 """Sessions: their start, the check on every request, their list and their end."""
 
-import time
-from collections import OrderedDict
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,16 +12,17 @@ from app.auth.errors import SessionEnded, SessionNotFound
 from app.auth.models import RefreshToken, User, UserSession
 from app.auth.parts import per_runtime
 from app.auth.principal import Principal
-from app.auth.schemas import SessionRead
+from app.auth.schemas import SessionRead, SessionUpdate
+from app.auth.seen import Seen
 from app.core.clock import new_id
 from app.core.crypto import new_token, token_digest
 from app.db.keys import KeyRing
+from app.db.outbox import emit
 from app.db.runtime import Runtime, current
 from app.db.session import enter, session_scope
 from app.db.statements import Statement
 
 SEEN_SECONDS = 3_600
-REMEMBER_SEEN = 50_000
 LIVE: ColumnElement[bool] = UserSession.ended_at.is_(None) & (UserSession.expires_at > func.now())
 
 _IS_LIVE = Statement(
@@ -34,8 +33,13 @@ _IS_LIVE = Statement(
 
 
 async def start(session: AsyncSession, user_id: UUID, scope: str | None, device: Device) -> tuple[UUID, str]:
-    """A new session of a person, with its first refresh token; the transaction is the system's."""
+    """A new session of a person, with its first refresh token; the transaction is the system's.
+
+    Emits `auth.new_device` unless it is the first, or one like it was seen before.
+    """
     session_id = new_id()
+    if await _is_new(session, user_id, device):
+        await emit(session, "auth.new_device", user_id=user_id, session_id=session_id)
     ring = await current().keys.ring(session, user_id)
     body = orjson.dumps({"name": device.name, "address": device.address})
     await session.execute(
@@ -45,10 +49,20 @@ async def start(session: AsyncSession, user_id: UUID, scope: str | None, device:
             scope=scope,
             device=ring.seal("auth_sessions", session_id, "device", body),
             address_digest=device.place,
+            device_digest=device.digest,
             expires_at=func.now() + _life(),
         )
     )
     return session_id, await _add_token(session, session_id, user_id, parent_id=None)
+
+
+async def _is_new(session: AsyncSession, user_id: UUID, device: Device) -> bool:
+    """Whether a person who has signed in before never did so with such a device from this place."""
+    same_device = (UserSession.device_digest == device.digest) | UserSession.device_digest.is_(None)
+    like_this = same_device & (UserSession.address_digest == device.place)
+    columns = func.count(), func.count().filter(like_this)
+    sessions, alike = (await session.execute(select(*columns).where(UserSession.user_id == user_id))).one()
+    return bool(sessions and not alike)
 
 
 async def prolong(session: AsyncSession, session_id: UUID, user_id: UUID, parent_id: UUID) -> str:
@@ -77,33 +91,15 @@ async def enter_live_session(session: AsyncSession, principal: Principal) -> Non
     if principal.session_id is None:
         raise SessionEnded
     if _seen().is_stale(principal.session_id):
-        await _touch(principal)
+        await _seen().mark(principal.session_id, _touch(principal))
     question = _IS_LIVE.with_ids(session_id=principal.session_id, user_id=principal.user_id)
     if not await enter(session, principal.actor, question):
         raise SessionEnded
 
 
-class _Seen:
-    """Which sessions this process has marked as seen within the hour."""
-
-    def __init__(self) -> None:
-        self._at: OrderedDict[UUID, float] = OrderedDict()
-
-    def is_stale(self, session_id: UUID) -> bool:
-        """Whether it is time to mark the session again; the caller does so."""
-        now = time.monotonic()
-        if self._at.get(session_id, -SEEN_SECONDS) + SEEN_SECONDS > now:
-            return False
-        self._at[session_id] = now
-        self._at.move_to_end(session_id)
-        if len(self._at) > REMEMBER_SEEN:
-            self._at.popitem(last=False)
-        return True
-
-
 @per_runtime
-def _seen(_: Runtime) -> _Seen:
-    return _Seen()
+def _seen(_: Runtime) -> Seen:
+    return Seen(SEEN_SECONDS)
 
 
 async def _touch(principal: Principal) -> None:
@@ -139,6 +135,7 @@ def _read(row: UserSession, ring: KeyRing, principal: Principal) -> SessionRead:
     device = orjson.loads(ring.open("auth_sessions", row.id, "device", row.device))
     return SessionRead(
         id=row.id,
+        name=device.get("label"),
         device=device["name"],
         address=device["address"],
         current=row.id == principal.session_id,
@@ -146,6 +143,30 @@ def _read(row: UserSession, ring: KeyRing, principal: Principal) -> SessionRead:
         last_seen_at=row.last_seen_at,
         expires_at=row.expires_at,
     )
+
+
+async def update_session(
+    session: AsyncSession, principal: Principal, session_id: UUID, data: SessionUpdate
+) -> SessionRead:
+    """Give one of the principal's devices a name. Raises `SessionNotFound`."""
+    mine = UserSession.id == session_id, UserSession.user_id == principal.user_id, LIVE
+    row = await session.scalar(select(UserSession).where(*mine).with_for_update())
+    if row is None:
+        raise SessionNotFound
+    ring = await current().keys.ring(session, principal.user_id, row.device)
+    body = orjson.loads(ring.open("auth_sessions", row.id, "device", row.device))
+    row.device = ring.seal("auth_sessions", row.id, "device", orjson.dumps(body | {"label": data.name}))
+    await session.flush()
+    return _read(row, ring, principal)
+
+
+async def find_session(session: AsyncSession, user_id: UUID, session_id: UUID) -> SessionRead | None:
+    """A session of a person, for themself or the system; None if it has ended."""
+    row = await session.scalar(select(UserSession).where(UserSession.id == session_id, LIVE))
+    if row is None:
+        return None
+    ring = await current().keys.ring(session, user_id, row.device)
+    return _read(row, ring, Principal(user_id, frozenset(), session_id))
 
 
 async def end(session: AsyncSession, user_id: UUID, *which: ColumnElement[bool]) -> int:

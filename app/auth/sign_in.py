@@ -15,12 +15,14 @@ from app.auth.addresses import email_digest
 from app.auth.devices import Device
 from app.auth.errors import EmailNotVerified, InvalidCredentials, InvalidRefreshToken
 from app.auth.models import RefreshToken, User, UserSession
+from app.auth.opening import verification_required
 from app.auth.schemas import TokenPair
+from app.auth.second_step import after_password
 from app.auth.tokens import requested_scope, token_pair
 from app.core.crypto import token_digest
+from app.core.errors import AppError
 from app.core.security import check_password
 from app.db.outbox import emit
-from app.db.runtime import current
 from app.db.session import session_scope
 
 # A client whose answer got lost may repeat a refresh for this long, unless the token it missed has been used. A thief
@@ -39,15 +41,11 @@ class _Account:
     known_place: bool
 
 
-def verification_required() -> bool:
-    """Whether an account can be used only once its e-mail address is confirmed."""
-    return current().settings.environment == "production"
-
-
-async def sign_in(email: str, password: str, scope: str, device: Device) -> TokenPair:
+async def sign_in(email: str, password: str, scope: str, device: Device, otp: str | None = None) -> TokenPair:
     """Open a session for somebody who knows the password. No connection is held while the password is checked.
 
-    Raises `InvalidCredentials`, `EmailNotVerified`, `TooManyAttempts`, `UnknownScope`.
+    Raises `InvalidCredentials`, `EmailNotVerified`, `SecondFactorRequired`, `InvalidSecondFactor`, `TooManyAttempts`,
+    `UnknownScope`.
     """
     granted = requested_scope(scope)
     digest = email_digest(email)
@@ -61,9 +59,11 @@ async def sign_in(email: str, password: str, scope: str, device: Device) -> Toke
         raise EmailNotVerified
     async with session_scope() as session:
         await _hold(session, account, check.new_hash)
-        session_id, refresh_token = await sessions.start(session, account.id, granted, device)
+        outcome = await after_password(session, account.id, granted, device, otp, known=account.known_place)
     await attempts.succeeded(digest, device)
-    return token_pair(account.id, session_id, granted, refresh_token)
+    if isinstance(outcome, AppError):
+        raise outcome
+    return outcome
 
 
 async def _find_account(digest: bytes, device: Device) -> _Account:
@@ -110,15 +110,16 @@ async def refresh(token: str) -> TokenPair:
 async def _rotate(session: AsyncSession, digest: bytes) -> TokenPair | None:
     within_grace = RefreshToken.used_at > func.now() - GRACE
     found = (
-        select(RefreshToken.id, within_grace, RefreshToken.user_id, UserSession.id, UserSession.scope)
+        select(RefreshToken.id, within_grace, RefreshToken.user_id, UserSession.id, UserSession.scope, User.deletion_at)
         .join(UserSession, UserSession.id == RefreshToken.session_id)
+        .join(User, User.id == RefreshToken.user_id)
         .where(RefreshToken.digest == digest, sessions.LIVE)
-        .with_for_update()
+        .with_for_update(of=[RefreshToken, UserSession])
     )
     row = (await session.execute(found)).one_or_none()
     if row is None:
         return None
-    token_id, recent, user_id, session_id, scope = row
+    token_id, recent, user_id, session_id, scope, deletion_at = row
     to_use = RefreshToken.id if recent is None else RefreshToken.parent_id  # a repetition voids what the first one gave
     used = update(RefreshToken).where(to_use == token_id, RefreshToken.used_at.is_(None)).values(used_at=func.now())
     if recent is False or await session.scalar(used.returning(RefreshToken.id)) is None:
@@ -126,4 +127,4 @@ async def _rotate(session: AsyncSession, digest: bytes) -> TokenPair | None:
         await emit(session, "auth.session_compromised", user_id=user_id)
         return None
     refresh_token = await sessions.prolong(session, session_id, user_id, token_id)
-    return token_pair(user_id, session_id, scope, refresh_token)
+    return token_pair(user_id, session_id, scope, refresh_token, deletion_at)

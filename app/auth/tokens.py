@@ -2,6 +2,7 @@
 
 import time
 from collections import OrderedDict
+from datetime import datetime
 from uuid import UUID
 
 from app.auth.errors import UnknownScope
@@ -21,7 +22,9 @@ def requested_scope(scope: str) -> str | None:
     return " ".join(name for name in SCOPES if name in names) or None
 
 
-def token_pair(user_id: UUID, session_id: UUID, scope: str | None, refresh_token: str) -> TokenPair:
+def token_pair(
+    user_id: UUID, session_id: UUID, scope: str | None, refresh_token: str, deletion_at: datetime | None = None
+) -> TokenPair:
     """What a client gets: a fresh access token beside the refresh token."""
     scope = scope or EVERY_SCOPE
     return TokenPair(
@@ -30,10 +33,11 @@ def token_pair(user_id: UUID, session_id: UUID, scope: str | None, refresh_token
         token_type="bearer",  # noqa: S106
         expires_in=access_tokens().seconds,
         scope=scope,
+        deletion_at=deletion_at,
     )
 
 
-class _Verified:
+class Verified:
     """The principals of tokens that were verified already, until they expire: a verification costs about 100 µs."""
 
     def __init__(self) -> None:
@@ -56,8 +60,8 @@ class _Verified:
 
 
 @per_runtime
-def _verified(_: Runtime) -> _Verified:
-    return _Verified()
+def _verified(_: Runtime) -> Verified:
+    return Verified()
 
 
 def principal_of(token: str) -> Principal:

@@ -1,19 +1,17 @@
 """Settings: one validated, frozen class, read from the environment once and passed on."""
 
-import base64
-import binascii
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.core.config_problems import decoded, named_keys, problems_of
+from app.core.issuers import ForeignIssuer
+
 KIB = 1024
 MIB = 1024 * KIB
-KEY_BYTES = 32
-WEAK_WORDS = ("secret", "changeme", "password", "lifevault", "example", "default")
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
@@ -108,6 +106,53 @@ class Settings(BaseSettings):
         default=SecretStr(""), description="Bearer token for /metrics; without it only loopback clients are answered."
     )
 
+    seller: str = Field(
+        default="LifeVault", max_length=500, description="Name, address and tax id on receipts; lines parted by |."
+    )
+    idempotency_days: int = Field(
+        default=30, ge=1, description="Days in which a repeated request with the same Idempotency-Key is recognised."
+    )
+    idempotency_lease_seconds: int = Field(
+        default=60,
+        ge=5,
+        description="A request with an Idempotency-Key that is silent for this long is taken for dead.",
+    )
+    payment_provider: Literal["sim", "stripe", "none"] = Field(
+        default="none",
+        description="Who takes payments: Stripe, nobody, or the simulator, where no money moves.",
+    )
+    sim_url: str = Field(default="", description="Where the payment simulator is; `lifevault up` sets it.")
+    sim_key: SecretStr = Field(default=SecretStr(""), description="Its key.")
+    stripe_api_key: SecretStr = Field(default=SecretStr(""), description="Secret or restricted key of Stripe.")
+    stripe_url: str = Field(default="https://api.stripe.com", description="Base URL of Stripe's API.")
+    stripe_account: str = Field(
+        default="", description="Connected account that is acted for, acct_…; the key's own if empty."
+    )
+    payment_webhook_secrets: SecretStr = Field(
+        default=SecretStr(""), description="Signing secrets of the provider's webhooks, comma-separated; all are good."
+    )
+    max_webhook_bytes: int = Field(default=MIB, ge=KIB, description="Largest webhook of a payment provider.")
+    payment_timeout_seconds: float = Field(default=20, gt=0, description="Longest wait for the payment provider.")
+    payment_connect_timeout_seconds: float = Field(
+        default=5, gt=0, description="Longest wait for a connection to the payment provider."
+    )
+    payment_retries: int = Field(
+        default=1, ge=0, le=5, description="Further tries of a call that the payment provider did not answer."
+    )
+    payment_grace_days: int = Field(
+        default=14, ge=0, description="Days that everything stays open after a renewal that could not be paid."
+    )
+    enforce_plan_limits: bool | None = Field(
+        default=None, description="Whether a plan's limits stop anybody; usage is counted anyway. Left out: production."
+    )
+    operators: CommaSeparated = Field(
+        default=(), description="E-mail addresses of the people who see reports of the whole installation."
+    )
+    seat_invitation_seconds: int = Field(default=72 * 3_600, ge=3_600, description="Life of an invitation to a seat.")
+    credit_hold_seconds: int = Field(
+        default=900, ge=60, le=86_400, description="How long credits are set aside for one answer at most."
+    )
+
     ingest_max_pages: int = Field(default=2_000, ge=1, description="Most pages read from one document.")
     ingest_max_seconds: int = Field(default=240, ge=1, description="Longest time for reading one document.")
     ingest_max_memory_bytes: int = Field(
@@ -134,14 +179,44 @@ class Settings(BaseSettings):
         default=30, ge=5, description="A worker that is silent for this long is taken for dead."
     )
 
-    @field_validator("trusted_proxies", "cors_origins", mode="before")
+    step_up_seconds: int = Field(
+        default=600, ge=60, le=86_400, description="How long after a proof of identity dangerous acts are open."
+    )
+    challenge_seconds: int = Field(
+        default=300, ge=30, le=3_600, description="Time to answer with a second factor or a passkey."
+    )
+    second_factor_attempts: int = Field(
+        default=10, ge=1, description="Wrong second factors per account and address in an hour."
+    )
+    api_keys_per_user: int = Field(default=50, ge=1, description="API keys one person may have.")
+    passkeys_per_user: int = Field(default=20, ge=1, description="Passkeys one person may have.")
+    passkey_domain: str = Field(
+        default="", description="Domain of passkeys (RP ID); the host of the public URL if empty."
+    )
+    passkey_origins: CommaSeparated = Field(
+        default=(), description="Origins that passkeys are used from, comma-separated; the public URL's if empty."
+    )
+    password_strength: int = Field(
+        default=3, ge=0, le=4, description="Least score of a password in the scale of zxcvbn, 0 to 4."
+    )
+    account_deletion_days: int = Field(
+        default=14, ge=0, le=365, description="Days in which a deleted account can be restored."
+    )
+    issuer_pause_seconds: float = Field(
+        default=30, ge=0, description="Least pause between two fetches of an issuer's keys."
+    )
+    foreign_issuers: tuple[ForeignIssuer, ...] = Field(
+        default=(), description="Issuers of JWTs that are accepted, as JSON: issuer, jwks_url, audience, algorithms, …"
+    )
+
+    @field_validator("trusted_proxies", "cors_origins", "passkey_origins", "operators", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        problems = _problems(self)
+        problems = problems_of(self)
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -149,17 +224,22 @@ class Settings(BaseSettings):
     @cached_property
     def root_key_ring(self) -> dict[int, bytes]:
         """Root keys by version."""
-        return {int(version): key for version, key in _named_keys(self.root_keys)}
+        return {int(version): key for version, key in named_keys(self.root_keys)}
 
     @cached_property
     def token_key_ring(self) -> dict[str, bytes]:
         """Token keys by key id; the first one signs."""
-        return dict(_named_keys(self.token_keys))
+        return dict(named_keys(self.token_keys))
 
     @cached_property
     def lookup_key_bytes(self) -> bytes:
         """The key of global look-ups."""
-        return _decode(self.lookup_key.get_secret_value())
+        return decoded(self.lookup_key.get_secret_value())
+
+    @property
+    def plan_limits_enforced(self) -> bool:
+        """Whether a plan's limits stop anybody."""
+        return self.environment == "production" if self.enforce_plan_limits is None else self.enforce_plan_limits
 
     @property
     def migration_url(self) -> str:
@@ -199,87 +279,3 @@ def _lines(item: Any) -> list[str]:
     if not name:
         return message.split("\n")
     return [f"{name if name.startswith('LIFEVAULT_') else 'LIFEVAULT_' + name}: {message}"]
-
-
-def _decode(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)
-
-
-def _named_keys(value: SecretStr) -> list[tuple[str, bytes]]:
-    parts = [part.strip() for part in value.get_secret_value().split(",") if part.strip()]
-    return [(name, _decode(key)) for name, _, key in (part.partition(":") for part in parts)]
-
-
-def _problems(settings: Settings) -> list[str]:
-    """What is wrong with settings that are well-formed one by one."""
-    problems = _key_problems(settings)
-    if settings.embedder == "http" and not (settings.embedder_url and settings.embedder_model):
-        problems.append("LIFEVAULT_EMBEDDER_URL and LIFEVAULT_EMBEDDER_MODEL are needed for the http embedder")
-    if bool(settings.model_url) != bool(settings.model_name):
-        problems.append("LIFEVAULT_MODEL_URL and LIFEVAULT_MODEL_NAME go together")
-    if settings.environment == "production":
-        problems += _production_problems(settings)
-    return problems
-
-
-def _key_problems(settings: Settings) -> list[str]:
-    """What is wrong with the shape of the keys; nothing is said of keys that are not set."""
-    problems = []
-    for name, value in (("ROOT_KEYS", settings.root_keys), ("TOKEN_KEYS", settings.token_keys)):
-        try:
-            keys = _named_keys(value)
-            if any(len(key) < KEY_BYTES for _, key in keys) or (name == "ROOT_KEYS" and not _are_root_keys(keys)):
-                raise ValueError
-            if len({key_id for key_id, _ in keys}) != len(keys):
-                raise ValueError
-        except (ValueError, binascii.Error):
-            problems.append(f"LIFEVAULT_{name} must be name:base64 of 32 random bytes, comma-separated, names unique")
-    try:
-        if settings.lookup_key.get_secret_value() and len(settings.lookup_key_bytes) != KEY_BYTES:
-            raise ValueError
-    except (ValueError, binascii.Error):
-        problems.append("LIFEVAULT_LOOKUP_KEY must be base64 of 32 random bytes")
-    return problems
-
-
-def _are_root_keys(keys: list[tuple[str, bytes]]) -> bool:
-    return all(version.isdecimal() and len(key) == KEY_BYTES for version, key in keys)
-
-
-def _is_weak(key: bytes) -> bool:
-    return len(set(key)) < KEY_BYTES // 2 or any(word.encode() in key.lower() for word in WEAK_WORDS)
-
-
-def _production_problems(settings: Settings) -> list[str]:
-    """Why these settings must not face the world."""
-    checks = {
-        "LIFEVAULT_ROOT_KEYS is missing": not settings.root_keys.get_secret_value(),
-        "LIFEVAULT_TOKEN_KEYS is missing": not settings.token_keys.get_secret_value(),
-        "LIFEVAULT_LOOKUP_KEY is missing": not settings.lookup_key.get_secret_value(),
-        "LIFEVAULT_DATABASE_URL is missing": not settings.database_url.get_secret_value(),
-        "LIFEVAULT_REDIS_URL is missing": not settings.redis_url.get_secret_value(),
-        "LIFEVAULT_BLOB_URL is missing": not settings.blob_url,
-        "LIFEVAULT_SMTP_URL is missing": not settings.smtp_url.get_secret_value(),
-        "LIFEVAULT_DEBUG must be off": settings.debug,
-        "LIFEVAULT_CORS_ORIGINS must name origins, not *": "*" in settings.cors_origins,
-        "LIFEVAULT_PUBLIC_URL must be https": not settings.public_url.startswith("https://"),
-        "LIFEVAULT_DATABASE_URL must use TLS (sslmode=require or verify-full) or a local server": not _is_private(
-            settings.database_url.get_secret_value()
-        ),
-        "LIFEVAULT_MAIL_FROM must be an address of yours": settings.mail_from.rstrip(">").endswith(".invalid"),
-    }
-    problems = [problem for problem, found in checks.items() if found]
-    if not _key_problems(settings):
-        named = [*_named_keys(settings.root_keys), *_named_keys(settings.token_keys)]
-        keys = [key for _, key in named] + [settings.lookup_key_bytes] * bool(settings.lookup_key.get_secret_value())
-        if any(_is_weak(key) for key in keys):
-            problems.append("the keys must be random bytes: one of them looks weak")
-        if len(set(keys)) != len(keys):
-            problems.append("the keys must differ from each other")
-    return problems
-
-
-def _is_private(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    encrypted = any(f"sslmode={mode}" in url for mode in ("require", "verify-ca", "verify-full"))
-    return encrypted or host in ("", "127.0.0.1", "localhost", "::1")

@@ -37,19 +37,15 @@ class RootKeyMissing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DataKey:
-    """A data key of one owner; `secret` is the HKDF pseudo-random key made from its 32 bytes."""
+    """A data key of one owner: HMAC begun with its HKDF pseudo-random key, and the first bytes of its cells."""
 
     id: UUID
     owner_id: UUID
-    secret: bytes
+    mac: hmac.HMAC
+    header: bytes
 
     def __repr__(self) -> str:
         return f"DataKey({self.id})"
-
-    @property
-    def header(self) -> bytes:
-        """What every cell sealed by this key begins with."""
-        return _VERSION + self.id.bytes
 
 
 def length_prefixed(*parts: bytes) -> bytes:
@@ -57,12 +53,14 @@ def length_prefixed(*parts: bytes) -> bytes:
     return b"".join(len(part).to_bytes(4) + part for part in parts)
 
 
-def _hkdf_extract(key: bytes) -> bytes:
-    return hmac.digest(bytes(hashlib.sha256().digest_size), key, "sha256")
+def _hkdf_extract(key: bytes) -> hmac.HMAC:
+    return hmac.new(hmac.digest(bytes(hashlib.sha256().digest_size), key, "sha256"), digestmod="sha256")
 
 
-def _hkdf_expand(secret: bytes, info: bytes) -> bytes:
-    return hmac.digest(secret, info + b"\x01", "sha256")  # one block gives the 32 bytes of an AES-256 key
+def _hkdf_expand(mac: hmac.HMAC, info: bytes) -> bytes:
+    block = mac.copy()  # a third of the time that HMAC takes from its key
+    block.update(info + b"\x01")
+    return block.digest()  # one block gives the 32 bytes of an AES-256 key
 
 
 @lru_cache(maxsize=256)
@@ -73,7 +71,7 @@ def _around_row(table: str) -> tuple[bytes, bytes]:
 
 def _row_cipher(key: DataKey, table: str, row_id: UUID) -> AESGCM:
     before, after = _around_row(table)
-    return AESGCM(_hkdf_expand(key.secret, before + row_id.bytes + after))
+    return AESGCM(_hkdf_expand(key.mac, before + row_id.bytes + after))
 
 
 @lru_cache(maxsize=4_096)
@@ -152,7 +150,7 @@ def _wrap_context(purpose: str, owner_id: UUID, version: int) -> bytes:
 
 def data_key(key_id: UUID, owner_id: UUID, secret: bytes) -> DataKey:
     """A usable data key from its 32 random bytes."""
-    return DataKey(key_id, owner_id, _hkdf_extract(secret))
+    return DataKey(key_id, owner_id, _hkdf_extract(secret), _VERSION + key_id.bytes)
 
 
 def new_secret() -> bytes:
@@ -182,7 +180,7 @@ def lookup_digest(lookup_key: bytes, column: str, value: str) -> bytes:
 
 def owner_digest(key: DataKey, column: str, value: bytes) -> bytes:
     """HMAC-SHA-256 of a value under a key of this owner and column: equal only within one vault."""
-    column_key = _hkdf_expand(key.secret, length_prefixed(b"lifevault digest", column.encode()))
+    column_key = _hkdf_expand(key.mac, length_prefixed(b"lifevault digest", column.encode()))
     return hmac.digest(column_key, value, "sha256")
 
 

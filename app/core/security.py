@@ -169,7 +169,7 @@ class AccessTokens:
         segments = token.split(".")
         if len(token) > LONGEST_TOKEN or len(segments) != 3:
             raise InvalidToken
-        header, _, _ = map(_decoded, segments)
+        header, _, _ = map(decoded_segment, segments)
         try:
             fields = orjson.loads(header) if len(header) <= LONGEST_HEADER else None
         except orjson.JSONDecodeError:
@@ -185,8 +185,8 @@ class AccessTokens:
         now = time.time()
         if claims.keys() - {"nbf"} != CLAIMS or claims["typ"] != TOKEN_TYPE or claims["aud"] != self._audience:
             raise InvalidToken
-        issued_at, expires_at = _seconds(claims["iat"]), _seconds(claims["exp"])
-        not_before = _seconds(claims.get("nbf", issued_at))
+        issued_at, expires_at = whole_seconds(claims["iat"]), whole_seconds(claims["exp"])
+        not_before = whole_seconds(claims.get("nbf", issued_at))
         if max(issued_at, not_before) > now + SKEW_SECONDS:
             raise InvalidToken("The token is not valid yet")
         if not now < expires_at <= now + self.seconds + SKEW_SECONDS:
@@ -197,7 +197,7 @@ class AccessTokens:
         return Claims(_uuid(claims["sub"]), _uuid(claims["sid"]), claims["scope"], issued_at, expires_at)
 
 
-def _decoded(segment: str) -> bytes:
+def decoded_segment(segment: str) -> bytes:
     """The bytes of a base64url segment in its only canonical spelling (RFC 4648 §3.5). Raises `InvalidToken`."""
     if not SEGMENT.fullmatch(segment) or len(segment) % 4 == 1:
         raise InvalidToken
@@ -207,7 +207,8 @@ def _decoded(segment: str) -> bytes:
     return decoded
 
 
-def _seconds(value: object) -> int:
+def whole_seconds(value: object) -> int:
+    """A time of a claim. Raises `InvalidToken` for what is no whole number of seconds."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise InvalidToken
     return value

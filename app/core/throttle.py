@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-import structlog
+from app.core.logging import get_log
 
 if TYPE_CHECKING:
     from limits import RateLimitItem
@@ -19,7 +19,7 @@ T = TypeVar("T")
 PREFIX = "lifevault"
 PAUSE_SECONDS = 5.0
 
-log = structlog.get_logger()
+log = get_log(__name__)
 
 
 @dataclass(frozen=True, slots=True)

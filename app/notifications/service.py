@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import orjson
-import structlog
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.clock import new_id
+from app.core.logging import get_log
 from app.db.outbox import emit
 from app.db.runtime import current
 from app.db.session import session_scope
@@ -21,7 +21,7 @@ FIRST_PAUSE = timedelta(minutes=1)
 MOST_ATTEMPTS = 12  # with a pause that doubles each time: for almost three days
 MISSED_AFTER = timedelta(seconds=90)
 
-log = structlog.get_logger()
+log = get_log(__name__)
 
 
 async def queue_mail(session: AsyncSession, *, owner_id: UUID, to: str, template: str, **context: str) -> None:

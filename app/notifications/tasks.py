@@ -66,6 +66,41 @@ async def write_session_compromised(user_id: str) -> None:
         await _write(session, user_id, "session_compromised")
 
 
+@task("notifications.write_api_key_created", on="auth.api_key_created")
+async def write_api_key_created(user_id: str, api_key_id: str) -> None:
+    """Tell somebody of a new API key."""
+    async with session_scope() as session:
+        prefix = await auth.api_key_prefix(session, UUID(api_key_id))
+        if prefix:
+            await _write(session, user_id, "api_key_created", prefix=prefix)
+
+
+@task("notifications.write_second_factor_changed", on="auth.second_factor_changed")
+async def write_second_factor_changed(user_id: str) -> None:
+    """Tell somebody that how they sign in was changed."""
+    async with session_scope() as session:
+        await _write(session, user_id, "second_factor_changed")
+
+
+@task("notifications.write_new_device", on="auth.new_device")
+async def write_new_device(user_id: str, session_id: str) -> None:
+    """Tell somebody of a sign-in from a new device or place."""
+    async with session_scope() as session:
+        seen = await auth.find_session(session, UUID(user_id), UUID(session_id))
+        if seen:
+            time = f"{seen.created_at:%Y-%m-%d %H:%M}"
+            await _write(session, user_id, "new_device", device=seen.device, address=seen.address, time=time)
+
+
+@task("notifications.write_deletion_requested", on="auth.deletion_requested")
+async def write_deletion_requested(user_id: str) -> None:
+    """Tell somebody until when they can restore their account."""
+    async with session_scope() as session:
+        deletion_at = await auth.deletion_time(session, UUID(user_id))
+        if deletion_at:
+            await _write(session, user_id, "deletion_requested", day=f"{deletion_at:%Y-%m-%d}")
+
+
 async def _write(session: AsyncSession, user_id: str, template: str, **context: str) -> None:
     person = await auth.find_profile(session, UUID(user_id))
     if person:

@@ -1,6 +1,7 @@
 """Background work of vaults."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from app.core.clock import utc_now
 from app.core.tasks import task
@@ -44,3 +45,10 @@ async def purge_due(now: datetime | None = None) -> int:
 async def sweep_blobs(now: datetime | None = None) -> int:
     """Delete files that no row names; returns how many."""
     return await service.sweep_blobs(now or utc_now())
+
+
+@task("vault.leave_all", on="auth.account_deleted")
+async def leave_all(user_id: str) -> None:
+    """End the memberships of a deleted account, and destroy the vaults that were theirs alone."""
+    async with session_scope() as session:
+        await service.leave_all(session, UUID(user_id))

@@ -50,7 +50,12 @@ async def test_somebody_registers_signs_in_and_sees_their_account(visitor):
 
     assert registered.status_code == 201
     assert registered.json() == {"id": me.json()["id"], "email": data["email"], "name": "Ada Lovelace"}
-    assert {**me.json(), "created_at": ""} == {**registered.json(), "email_verified": False, "created_at": ""}
+    assert {**me.json(), "created_at": ""} == {
+        **registered.json(),
+        "email_verified": False,
+        "deletion_at": None,
+        "created_at": "",
+    }
     assert tokens["token_type"] == "bearer"
     assert tokens["expires_in"] == 900
 

@@ -7,6 +7,7 @@ from app.auth.passwords import COMMON, refuse_weak
 from app.auth.profiles import Profile
 from app.core.errors import Unavailable
 from app.core.security import MOST_PENDING, check_password, hash_password
+from tests.notifications.smtp import changed_settings
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +42,10 @@ PERSON = Profile("wolfgang.mozart@salzburg.example", "Wolfgang Amadé Mozart")
         "ILOVEYOU!!!!!",
         "          ",
         "💙💙💙💙💙💙💙💙💙💙",
+        "iloveyou2much",
+        "liverpool2019",
+        "Jennifer1987",
+        "princess.1990",
     ],
 )
 async def test_a_password_that_is_tried_first_is_refused(runtime, password):
@@ -100,3 +105,15 @@ async def test_more_sign_ins_than_can_be_worked_on_are_turned_away():
     assert len(refused) == 5
     assert refused[0].headers == {"Retry-After": "2"}
     assert not any(result.matches for result in results if not isinstance(result, Unavailable))
+
+
+async def test_the_problem_says_why_a_password_is_easily_guessed(runtime):
+    with pytest.raises(WeakPassword, match=r"similar to a commonly used password\. Use several"):
+        refuse_weak("iloveyou2much", PERSON)
+
+
+async def test_how_strong_a_password_must_be_is_a_setting(runtime):
+    with changed_settings(password_strength=0):
+        refuse_weak("iloveyou2much", PERSON)
+    with changed_settings(password_strength=4), pytest.raises(WeakPassword):
+        refuse_weak("another password", PERSON)

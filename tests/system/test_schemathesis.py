@@ -22,12 +22,12 @@ SEED = os.environ.get("LIFEVAULT_TEST_SEED", "1")
 SECONDS = int(os.environ.get("LIFEVAULT_TEST_SECONDS", "540"))
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 VAULTS = 6
-KINDS = ("homes", "vaults", "items", "documents", "jobs", "members", "invitations")
+KINDS = ("homes", "vaults", "items", "documents", "jobs", "members", "invitations", "api_keys")
 
 
 def test_no_generated_request_breaks_the_contract(make_stack: Callable[..., Stack], tmp_path: Path):
     stack = make_stack(LIFEVAULT_SIGN_IN_ATTEMPTS="1000000")  # a thousand wrong passwords must not lock the owner out
-    owner, stranger = stack.person(), stack.person()
+    owner, stranger, leaver = stack.person(), stack.person(), stack.person()
     for name, ids in stored(stack, owner).items():
         (tmp_path / f"{name}.txt").write_text("".join(f'"{each}"\n' for each in ids))
     people = {"auth": [sign_in("owner", owner), sign_in("stranger", stranger)]}
@@ -39,7 +39,8 @@ def test_no_generated_request_breaks_the_contract(make_stack: Callable[..., Stac
         *(f"{stack.url}/openapi.json", "--checks", "all", "--no-color"),
     ]
 
-    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=SECONDS)
+    environment = {**os.environ, "LEAVER": leaver.client.headers["Authorization"]}
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=SECONDS, env=environment)
 
     assert result.returncode == 0, result.stdout[-20_000:] + result.stderr[-5_000:]
 
@@ -56,6 +57,7 @@ def stored(stack: Stack, owner: Person) -> dict[str, list[str]]:
         document = upload(owner, "policy.txt", f"Policy {number}: the excess is 450 EUR.".encode())
         ids["documents"].append(document["id"])
         ids["jobs"].append(document["job_id"])
+        ids["api_keys"].append(create(owner, "/v1/auth/api-keys", name=f"Key {number}", scopes=["profile"])["id"])
         invitations = f"/v1/vault/vaults/{vault['id']}/invitations"
         ids["invitations"].append(create(owner, invitations, email=f"{secrets.token_hex(6)}@family.example")["id"])
     for job_id in ids["jobs"]:

@@ -20,6 +20,7 @@ from app.vault.service.documents import (
 from app.vault.service.history import list_item_versions, read_item_version, restore_item_version
 from app.vault.service.invitations import accept_invitation, create_invitation, list_invitations, revoke_invitation
 from app.vault.service.items import create_item, list_items, read_item, update_item
+from app.vault.service.leaving import leave_all
 from app.vault.service.listing import Filters
 from app.vault.service.members import list_members, remove_member, update_member
 from app.vault.service.purge import delete_blobs, destroy_vault, purge_due, sweep_blobs
@@ -61,6 +62,7 @@ __all__ = [
     "delete_blobs",
     "destroy_vault",
     "document_titles",
+    "leave_all",
     "list_document_versions",
     "list_documents",
     "list_invitations",
