@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app.core.config import load_settings
-from app.db.session import asyncpg_url
+from app.db.engine import asyncpg_url
 from app.models import Base
 
 URL = context.config.attributes.get("url") or load_settings().migration_url

@@ -3,11 +3,14 @@
 The runtime is opened once, when the function's process starts: Mangum's own lifespan would do so on each event.
 """
 
-from mangum import Mangum
+from app.core.start import without_collection
 
-from app.core.logging import configure_logging
-from app.db.runtime import open_runtime
-from app.main import app
+with without_collection():
+    from mangum import Mangum
+
+    from app.core.logging import configure_logging
+    from app.db.runtime import open_runtime
+    from app.main import app
 
 TEXT_TYPES = ["text/", "application/json", "application/problem+json"]
 

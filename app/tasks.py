@@ -4,7 +4,8 @@ from app.api import tasks as api
 from app.auth import tasks as auth
 from app.jobs import tasks as jobs
 from app.notifications import tasks as notifications
+from app.payments import tasks as payments
 from app.rag import tasks as rag
 from app.vault import tasks as vault
 
-__all__ = ["api", "auth", "jobs", "notifications", "rag", "vault"]
+__all__ = ["api", "auth", "jobs", "notifications", "payments", "rag", "vault"]

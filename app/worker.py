@@ -10,18 +10,18 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
-import structlog
 from celery import Celery
 from celery.signals import beat_init, setup_logging, worker_process_shutdown
 from kombu.exceptions import OperationalError
 
 from app import models, tasks
 from app.core.config import load_settings
-from app.core.logging import configure_logging
+from app.core.logging import configure_logging, get_log
 from app.core.tasks import TASKS
+from app.db.engine import asyncpg_url, is_pooled
 from app.db.outbox import CHANNEL
 from app.db.runtime import close_runtime, open_runtime
-from app.db.session import asyncpg_url, is_pooled, session_scope
+from app.db.session import session_scope
 from app.jobs import service as jobs
 from app.jobs.runner import run_job
 
@@ -32,7 +32,7 @@ LONGEST_TASK_SECONDS = 3_600
 RUN_JOB = "jobs.run"
 RUN_PERIODIC = "tasks.run_periodic"
 
-log = structlog.get_logger()
+log = get_log(__name__)
 settings = load_settings()
 celery = Celery("lifevault", broker=settings.redis_url.get_secret_value())
 celery.conf.update(

@@ -1,23 +1,27 @@
 """One real PostgreSQL and one real Valkey for each test process; tests share them and make people of their own."""
 
+import asyncio
 import base64
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import pytest
 from alembic import command
 from alembic.config import Config
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import tasks
 from app.cli.embedded.postgres import PostgresUrls, embedded_postgres
 from app.cli.embedded.valkey import embedded_valkey
 from app.core.config import Settings, load_settings
+from app.db import runtime as runtimes
 from app.db.runtime import Runtime, close_runtime, open_runtime
-from app.db.session import session_scope
+from app.db.session import new_session, session_scope
 from app.jobs import service as jobs
 from app.jobs.runner import run_job
 from app.main import create_app
@@ -78,6 +82,41 @@ def settings(postgres: PostgresUrls, valkey: str, tmp_path_factory: pytest.TempP
 async def runtime(anyio_backend: str, settings: Settings) -> AsyncIterator[Runtime]:
     yield open_runtime(settings)
     await close_runtime()
+
+
+async def as_superuser(postgres: PostgresUrls, *commands: str) -> None:
+    connection = await asyncpg.connect(postgres.superuser)
+    for each in commands:
+        await connection.execute(each)
+    await connection.close()
+
+
+def at(url: str, database: str) -> str:
+    """The same place and role, another database."""
+    return f"{url.rpartition('/')[0]}/{database}"
+
+
+@pytest.fixture(scope="session")
+def template(postgres: PostgresUrls) -> str:
+    """The name of a migrated database that nobody uses, for copies of it."""
+    name = "lifevault_template"
+    asyncio.run(as_superuser(postgres, f"CREATE DATABASE {name} OWNER lifevault_owner"))
+    migrate(at(postgres.owner, name))
+    return name
+
+
+@pytest.fixture
+async def own_database(runtime: Runtime, postgres: PostgresUrls, template: str) -> AsyncIterator[Runtime]:
+    """A new database for this test alone, and the runtime that works on it; name it before what makes rows."""
+    name = f"own_{uuid4().hex}"
+    await as_superuser(postgres, f"CREATE DATABASE {name} TEMPLATE {template} OWNER lifevault_owner")
+    urls = {"database_url": at(postgres.app, name), "migration_database_url": at(postgres.owner, name)}
+    settings = runtime.settings.model_copy(update={key: SecretStr(url) for key, url in urls.items()})
+    yield open_runtime(settings)
+    await close_runtime()
+    runtimes._current[:] = [runtime]
+    new_session.configure(bind=runtime.engine)
+    await as_superuser(postgres, f"DROP DATABASE {name}")
 
 
 @pytest.fixture

@@ -92,9 +92,11 @@ OF_A_FAMILY = (
     "payments_coupon_uses",
     "payments_customers",
     "payments_disputes",
+    "payments_invoice_lines",
     "payments_invoices",
     "payments_operations",
     "payments_payments",
+    "payments_receipts",
     "payments_refunds",
     "payments_subscriptions",
     "payments_trials",
@@ -120,6 +122,10 @@ def security() -> list[str]:
         *protect("payments_seats", read=f"{mine} OR user_id = {USER}", write=mine),
         *[statement for table in OF_A_FAMILY for statement in protect(table, read=mine)],
         *[statement for table in CATALOGUE for statement in protect(table, read=ANYBODY, write=IS_SYSTEM)],
+        *protect("payments_inbox", read=IS_SYSTEM),
+        *protect("payments_reconciliations", read=IS_SYSTEM),
+        *protect("payments_differences", read=IS_SYSTEM),
+        *protect("payments_receipt_series", read=IS_SYSTEM),
         *protect("payments_coupons", read=ANYBODY, write=f"{IS_SYSTEM} OR {FAMILY} IS NOT NULL"),
         *protect("payments_provider_prices", read=ANYBODY, write=ANYBODY),
     ]
@@ -495,15 +501,10 @@ def upgrade() -> None:
         sa.Column("total_cents", sa.BigInteger(), nullable=False),
         sa.Column("due_cents", sa.BigInteger(), nullable=False),
         sa.Column("paid_cents", sa.BigInteger(), nullable=False),
-        sa.Column("receipt_series", sa.String(), nullable=True),
-        sa.Column("receipt_number", sa.Integer(), nullable=True),
         sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("provider_seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint(
-            "(receipt_number IS NOT NULL) <= (status = 'paid')", name=op.f("ck_payments_invoices_receipt")
-        ),
         sa.CheckConstraint(
             "status IN ('draft', 'open', 'paid', 'void', 'uncollectible')", name=op.f("ck_payments_invoices_status")
         ),
@@ -513,9 +514,6 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payments_invoices")),
         sa.UniqueConstraint("provider", "provider_id", name=op.f("uq_payments_invoices_provider_provider_id")),
-        sa.UniqueConstraint(
-            "receipt_series", "receipt_number", name=op.f("uq_payments_invoices_receipt_series_receipt_number")
-        ),
     )
     op.create_index(op.f("ix_payments_invoices_family_id"), "payments_invoices", ["family_id"], unique=False)
     op.create_index(
@@ -598,6 +596,137 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_payments_refunds_family_id"), "payments_refunds", ["family_id"], unique=False)
     op.create_index(op.f("ix_payments_refunds_payment_id"), "payments_refunds", ["payment_id"], unique=False)
+    op.create_table(
+        "payments_inbox",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("provider", sa.String(), nullable=False),
+        sa.Column("account", sa.String(), nullable=False),
+        sa.Column("event_id", sa.String(), nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("object_id", sa.String(), nullable=False),
+        sa.Column("happened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("next_try_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("last_error", sa.String(), nullable=True),
+        sa.Column("handled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("dead_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_payments_inbox")),
+        sa.UniqueConstraint(
+            "provider", "account", "event_id", name=op.f("uq_payments_inbox_provider_account_event_id")
+        ),
+    )
+    op.create_index(
+        "ix_payments_inbox_due",
+        "payments_inbox",
+        ["next_try_at"],
+        unique=False,
+        postgresql_where=sa.text("handled_at IS NULL AND dead_at IS NULL"),
+    )
+    op.create_index(
+        "ix_payments_inbox_dead",
+        "payments_inbox",
+        ["dead_at"],
+        unique=False,
+        postgresql_where=sa.text("dead_at IS NOT NULL"),
+    )
+    op.create_table(
+        "payments_receipt_series",
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("last", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("code", name=op.f("pk_payments_receipt_series")),
+    )
+    op.create_table(
+        "payments_receipts",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("family_id", sa.Uuid(), nullable=False),
+        sa.Column("series", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("invoice_id", sa.Uuid(), nullable=True),
+        sa.Column("payment_id", sa.Uuid(), nullable=True),
+        sa.Column("paid_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("(invoice_id IS NULL) <> (payment_id IS NULL)", name=op.f("ck_payments_receipts_subject")),
+        sa.CheckConstraint("number > 0", name=op.f("ck_payments_receipts_number")),
+        sa.ForeignKeyConstraint(["family_id"], ["payments_families.id"], name=op.f("fk_payments_receipts_family_id")),
+        sa.ForeignKeyConstraint(["invoice_id"], ["payments_invoices.id"], name=op.f("fk_payments_receipts_invoice_id")),
+        sa.ForeignKeyConstraint(["payment_id"], ["payments_payments.id"], name=op.f("fk_payments_receipts_payment_id")),
+        sa.ForeignKeyConstraint(["series"], ["payments_receipt_series.code"], name=op.f("fk_payments_receipts_series")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_payments_receipts")),
+        sa.UniqueConstraint("invoice_id", name=op.f("uq_payments_receipts_invoice_id")),
+        sa.UniqueConstraint("payment_id", name=op.f("uq_payments_receipts_payment_id")),
+        sa.UniqueConstraint("series", "number", name=op.f("uq_payments_receipts_series_number")),
+    )
+    op.create_index(op.f("ix_payments_receipts_family_id"), "payments_receipts", ["family_id"], unique=False)
+    op.create_table(
+        "payments_reconciliations",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("provider", sa.String(), nullable=False),
+        sa.Column("depth", sa.String(), nullable=False),
+        sa.Column("reached_to", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("compared", sa.Integer(), nullable=False),
+        sa.Column("events_added", sa.Integer(), nullable=False),
+        sa.Column("healed", sa.Integer(), nullable=False),
+        sa.Column("open_differences", sa.Integer(), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("depth IN ('light', 'deep')", name=op.f("ck_payments_reconciliations_depth")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_payments_reconciliations")),
+    )
+    op.create_index(
+        "ix_payments_reconciliations_newest", "payments_reconciliations", ["provider", "reached_to"], unique=False
+    )
+    op.create_table(
+        "payments_differences",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("run_id", sa.Uuid(), nullable=False),
+        sa.Column("provider", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("reference", sa.String(), nullable=False),
+        sa.Column("field", sa.String(), nullable=False),
+        sa.Column("ours", sa.String(), nullable=True),
+        sa.Column("theirs", sa.String(), nullable=True),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["payments_reconciliations.id"], name=op.f("fk_payments_differences_run_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_payments_differences")),
+    )
+    op.create_index(op.f("ix_payments_differences_run_id"), "payments_differences", ["run_id"], unique=False)
+    op.create_index(
+        "ix_payments_differences_open",
+        "payments_differences",
+        ["provider", "kind", "reference", "field"],
+        unique=True,
+        postgresql_where=sa.text("closed_at IS NULL"),
+    )
+    op.create_table(
+        "payments_invoice_lines",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("family_id", sa.Uuid(), nullable=False),
+        sa.Column("invoice_id", sa.Uuid(), nullable=False),
+        sa.Column("provider_id", sa.String(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("description", sa.String(), nullable=False),
+        sa.Column("lookup_key", sa.String(), nullable=True),
+        sa.Column("quantity", sa.Integer(), nullable=True),
+        sa.Column("amount_cents", sa.BigInteger(), nullable=False),
+        sa.Column("discount_cents", sa.BigInteger(), nullable=False),
+        sa.Column("tax_cents", sa.BigInteger(), nullable=False),
+        sa.Column("is_proration", sa.Boolean(), nullable=False),
+        sa.Column("period_start", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("period_end", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["family_id"], ["payments_families.id"], name=op.f("fk_payments_invoice_lines_family_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["invoice_id"], ["payments_invoices.id"], name=op.f("fk_payments_invoice_lines_invoice_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_payments_invoice_lines")),
+        sa.UniqueConstraint("invoice_id", "provider_id", name=op.f("uq_payments_invoice_lines_invoice_id_provider_id")),
+    )
+    op.create_index(op.f("ix_payments_invoice_lines_family_id"), "payments_invoice_lines", ["family_id"], unique=False)
     fill_catalogue()  # before row-level security holds for the owner of the tables, too
     for statement in [*security(), *triggers()]:
         op.execute(statement)
@@ -606,6 +735,12 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute("DROP POLICY payments_families_read ON payments_families")  # it names the seats
+    op.drop_table("payments_receipts")
+    op.drop_table("payments_receipt_series")
+    op.drop_table("payments_invoice_lines")
+    op.drop_table("payments_differences")
+    op.drop_table("payments_reconciliations")
+    op.drop_table("payments_inbox")
     op.drop_table("payments_refunds")
     op.drop_table("payments_disputes")
     op.drop_table("payments_payments")

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from app.api.deps import SettingsDep
 from app.api.problems import problems
+from app.core import breaker
 from app.core.errors import NotFound
 from app.core.schemas import ResponseModel
 from app.db.runtime import current
@@ -35,7 +36,7 @@ class Live(ResponseModel):
 
 
 class Ready(ResponseModel):
-    """Whether each part answers. `degraded`: requests are served, background work waits."""
+    """Whether each part answers. `degraded`: requests are served; background work waits, or models are done without."""
 
     status: Literal["ok", "degraded", "down"]
     parts: dict[str, Literal["ok", "down", "not configured"]]
@@ -55,11 +56,13 @@ async def ready(response: Response) -> Ready:
     names = ("database", "blobs", "queue")
     states = await asyncio.gather(_probe(_database), _probe(current().blobs.check), _queue())
     parts = dict(zip(names, states, strict=True))
+    parts.update({service: "ok" if closed else "down" for service, closed in breaker.states().items()})
     if "down" in (parts["database"], parts["blobs"]):
         response.status_code = 503
         response.headers["Retry-After"] = "2"
         return Ready(status="down", parts=parts)
-    return Ready(status="ok" if parts["queue"] == "ok" else "degraded", parts=parts)
+    failing = "down" in parts.values() or parts["queue"] != "ok"
+    return Ready(status="degraded" if failing else "ok", parts=parts)
 
 
 @router.get(

@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
 
+from app.api.deps import SessionDep
 from app.api.models import IdempotencyKey
 from app.api.problems import MEDIA_TYPE, problems, render_error
 from app.auth.principal import Principal
@@ -38,6 +39,7 @@ NOT_FINAL: Final = (401, 429)
 """Refusals that say nothing about the request itself: the next try may be answered otherwise."""
 RETRY_AFTER_SECONDS: Final = "1"
 REQUEST: Final = "idempotency_request"
+SESSION: Final = "idempotency_session"
 CAUSE: Final = "cause"
 """The parameter of an endpoint that gets the id of the request: the same for each repetition."""
 
@@ -99,7 +101,7 @@ class Claim:
 
 
 def idempotent(*, required: bool = False) -> Callable[[Endpoint], Endpoint]:
-    """Let an endpoint honour the header, or demand it. The endpoint takes `session` and `principal`.
+    """Let an endpoint honour the header, or demand it. The endpoint takes `principal`.
 
     An endpoint with a parameter `cause` gets the id that a request has with all its repetitions. Without the header
     nothing is done besides looking for it.
@@ -109,20 +111,24 @@ def idempotent(*, required: bool = False) -> Callable[[Endpoint], Endpoint]:
         signature = inspect.signature(function)
         takes_cause = CAUSE in signature.parameters
         parameters = [each for each in signature.parameters.values() if each.name != CAUSE]
-        request = inspect.Parameter(REQUEST, inspect.Parameter.KEYWORD_ONLY, annotation=Request)
+        own = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
+            for name, annotation in ((REQUEST, Request), (SESSION, SessionDep))
+        ]
 
         async def endpoint(**arguments: Any) -> Any:
-            asked: Request = arguments.pop(REQUEST)
-            text = asked.headers.get(HEADER)
+            request: Request = arguments.pop(REQUEST)
+            session: AsyncSession = arguments.pop(SESSION)
+            text = request.headers.get(HEADER)
             if text is not None:
-                return await _once(function, arguments, asked, text, takes_cause=takes_cause)
+                return await _once(function, arguments, request, session, text, takes_cause=takes_cause)
             if required:
                 raise IdempotencyKeyRequired
-            return await function(**arguments)
+            return await function(**arguments, **({CAUSE: new_id()} if takes_cause else {}))
 
         endpoint.__name__, endpoint.__doc__, endpoint.__module__ = function.__name__, function.__doc__, __name__
         described: Any = endpoint
-        described.__signature__ = signature.replace(parameters=[*parameters, request])
+        described.__signature__ = signature.replace(parameters=[*parameters, *own])
         described.idempotency_required = required
         answer: Endpoint = described
         return answer
@@ -134,11 +140,11 @@ async def _once(
     function: Callable[..., Awaitable[Any]],
     arguments: dict[str, Any],
     request: Request,
+    session: AsyncSession,
     text: str,
     *,
     takes_cause: bool,
 ) -> Any:
-    session: AsyncSession = arguments["session"]
     principal: Principal = arguments["principal"]
     claim = await _claimed(session, principal.user_id, text, await _fingerprint(request))
     if isinstance(claim, Response):

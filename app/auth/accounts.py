@@ -100,12 +100,13 @@ async def read_me(session: AsyncSession, principal: Principal) -> MeRead:
 
 
 async def update_me(session: AsyncSession, principal: Principal, data: MeUpdate) -> MeRead:
-    """Change the principal's name."""
+    """Change the principal's name. Emits `auth.profile_changed`."""
     cell = await session.scalar(select(User.profile).where(User.id == principal.user_id).with_for_update())
     ring = await current().keys.ring(session, principal.user_id, *filter(None, [cell]))
     old = open_profile(ring, principal.user_id, cell or b"")
     renamed = seal_profile(ring, principal.user_id, Profile(old.email, data.name))
     await session.execute(update(User).where(User.id == principal.user_id).values(profile=renamed))
+    await emit(session, "auth.profile_changed", user_id=principal.user_id)
     return await _read(session, principal.user_id)
 
 

@@ -71,7 +71,7 @@ async def create_api_key(session: AsyncSession, principal: Principal, data: ApiK
         "prefix": _prefix(token),
         "digest": token_digest(token),
         "scope": " ".join(name for name in SCOPES if name in data.scopes),
-        "expires_at": data.expires_in_days and func.now() + timedelta(days=data.expires_in_days),
+        "expires_at": func.now() + timedelta(days=data.expires_in_days) if data.expires_in_days else None,
     }
     row = await session.scalar(insert(ApiKey).values(**values).returning(ApiKey))
     assert row is not None  # noqa: S101

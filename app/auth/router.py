@@ -33,6 +33,7 @@ from app.auth.routes.passkeys import router as passkeys_router
 from app.auth.routes.second_factor import router as second_factor_router
 from app.auth.schemas import (
     EmailRequest,
+    MailAccepted,
     MeRead,
     MeUpdate,
     PasswordChange,
@@ -57,6 +58,7 @@ router.include_router(passkeys_router)
 router.include_router(deletion_router)
 router.include_router(identities_router)
 PASSWORD_PROBLEMS = problems(WrongPassword, WeakPassword, TooManyAttempts, SessionNeeded, StepUpRequired)
+MAIL_ACCEPTED = MailAccepted(detail="If there is an account that it fits, an e-mail is on its way.")
 SIGN_IN_PROBLEMS = problems(
     InvalidCredentials, SecondFactorRequired, InvalidSecondFactor, EmailNotVerified, TooManyAttempts, UnknownScope
 )
@@ -78,9 +80,10 @@ async def verify_email(data: VerifyRequest) -> None:
 
 
 @router.post("/verify-email/resend", status_code=202, responses=problems(TooManyAttempts))
-async def resend_verification(data: EmailRequest, device: DeviceDep) -> None:
+async def resend_verification(data: EmailRequest, device: DeviceDep) -> MailAccepted:
     """Have the link to confirm your address sent again. The answer does not tell whether there is an account."""
     await service.request_verification(data.email, device)
+    return MAIL_ACCEPTED
 
 
 @router.post("/token", responses=SIGN_IN_PROBLEMS)
@@ -161,9 +164,10 @@ async def change_password(data: PasswordChange, principal: Person, session: Sess
 
 
 @router.post("/forgot-password", status_code=202, responses=problems(TooManyAttempts))
-async def forgot_password(data: EmailRequest, device: DeviceDep) -> None:
+async def forgot_password(data: EmailRequest, device: DeviceDep) -> MailAccepted:
     """Have a link for a new password sent to you. The answer does not tell whether there is an account."""
     await service.request_reset(data.email, device)
+    return MAIL_ACCEPTED
 
 
 @router.post("/reset-password", status_code=204, responses=problems(InvalidLink, WeakPassword))

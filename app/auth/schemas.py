@@ -48,6 +48,12 @@ class Registered(ResponseModel):
     name: str
 
 
+class MailAccepted(ResponseModel):
+    """The same for every address: whether there is an account, and a link for it, shows in its mailbox alone."""
+
+    detail: str = Field(examples=["If there is an account that it fits, an e-mail is on its way."])
+
+
 class SignInRequest(RequestModel):
     """Sign-in as JSON."""
 
@@ -185,9 +191,7 @@ class ApiKeyCreate(RequestModel):
 
     name: ShortText = Field(examples=["Backup script"])
     scopes: ScopeList = Field(examples=[["vault:read"]])
-    expires_in_days: Annotated[Whole, Field(ge=1, le=3_650)] | None = Field(
-        default=365, description="Null for a key that does not expire."
-    )
+    expires_in_days: Whole = Field(default=365, ge=0, le=3_650, description="0 for a key that does not expire.")
 
 
 class ApiKeyRead(ResponseModel):

@@ -6,6 +6,7 @@ from app.cli.config import config_app
 from app.cli.demo import demo
 from app.cli.keys import keys_app
 from app.cli.migrate import migrate
+from app.cli.payments import payments_app
 from app.cli.status import status, stop
 from app.cli.up import up
 
@@ -23,6 +24,7 @@ app.command()(demo)
 app.command()(migrate)
 app.add_typer(config_app)
 app.add_typer(keys_app)
+app.add_typer(payments_app)
 
 
 def main() -> None:

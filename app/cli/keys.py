@@ -1,17 +1,16 @@
 """`lifevault keys`: root keys and data keys exchanged."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 from uuid import UUID
 
 import typer
 
 from app.cli.options import DataOption, data_folder
+from app.cli.work import run_work, stop_with
 
 if TYPE_CHECKING:
-    from app.core.config import Settings
+    pass
 
 T = TypeVar("T")
 SETTLE_SECONDS = 15
@@ -33,7 +32,7 @@ def new_root(data: DataOption = None) -> None:
     try:
         version = add_root_key(data_folder(data))
     except EmbeddedError as error:
-        _stop(str(error))
+        stop_with(str(error))
     typer.echo(f"Root key {version} was added. Restart LifeVault, then run `lifevault keys rotate-root`.")
 
 
@@ -43,7 +42,7 @@ def rotate_root(data: DataOption = None) -> None:
 
     First add the new root key under a higher version and restart every process with both. No data is touched.
     """
-    count = _run(_rewrap_all, data)
+    count = run_work(_rewrap_all, data)
     typer.echo(f"{count} data keys are wrapped anew; all of them stand under the newest root key.")
 
 
@@ -53,9 +52,9 @@ def rotate_vault(vault_id: Annotated[UUID, typer.Argument(help="The vault.")], d
     from app.vault.errors import VaultNotFound  # noqa: PLC0415  keeps `--help` quick
 
     try:
-        job_id = _run(lambda: _queue_rotation(vault_id), data)
+        job_id = run_work(lambda: _queue_rotation(vault_id), data)
     except VaultNotFound:
-        _stop("There is no such vault.")
+        stop_with("There is no such vault.")
     typer.echo(f"The worker does it as job {job_id}.")
 
 
@@ -66,9 +65,9 @@ def rotate_user(user_id: Annotated[UUID, typer.Argument(help="The account.")], d
 
     typer.echo(f"This takes {SETTLE_SECONDS + REMEMBER_SECONDS} s: other processes remember the old key for a while.")
     try:
-        count = _run(lambda: _rotate_user(user_id, REMEMBER_SECONDS + SETTLE_SECONDS), data)
+        count = run_work(lambda: _rotate_user(user_id, REMEMBER_SECONDS + SETTLE_SECONDS), data)
     except KeysDestroyed:
-        _stop("There is no such account.")
+        stop_with("There is no such account.")
     typer.echo(f"{count} cells are sealed anew, and the old key is destroyed.")
 
 
@@ -107,38 +106,3 @@ async def _queue_rotation(vault_id: UUID) -> UUID:
 
     async with session_scope() as session:
         return await rotate_vault_key(session, vault_id)
-
-
-def _run(work: Callable[[], Awaitable[T]], data: Path | None) -> T:
-    """Do it on the configured database, or on that of a running `up`."""
-    from app.db.runtime import close_runtime, open_runtime  # noqa: PLC0415
-
-    settings = _settings(data)
-
-    async def opened() -> T:
-        open_runtime(settings)
-        try:
-            return await work()
-        finally:
-            await close_runtime()
-
-    return asyncio.run(opened())
-
-
-def _settings(data: Path | None) -> "Settings":
-    from app.cli.embedded.errors import EmbeddedError  # noqa: PLC0415
-    from app.cli.embedded.instance import settings_of_running  # noqa: PLC0415
-    from app.core.config import SettingsError, load_settings  # noqa: PLC0415
-
-    try:
-        settings = load_settings()
-        return settings if settings.database_url.get_secret_value() else settings_of_running(data_folder(data))
-    except SettingsError as error:
-        _stop("\n".join(error.problems))
-    except EmbeddedError as error:
-        _stop(str(error))
-
-
-def _stop(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(1)

@@ -139,6 +139,9 @@ class Settings(BaseSettings):
     payment_retries: int = Field(
         default=1, ge=0, le=5, description="Further tries of a call that the payment provider did not answer."
     )
+    payment_return_origins: CommaSeparated = Field(
+        default=(), description="Origins besides the public URL that people may come back to from a checkout."
+    )
     payment_grace_days: int = Field(
         default=14, ge=0, description="Days that everything stays open after a renewal that could not be paid."
     )
@@ -170,6 +173,9 @@ class Settings(BaseSettings):
     embedder_dimensions: int = Field(default=384, ge=8, le=4_096, description="Length of its vectors.")
     embedder_threads: int = Field(default=1, ge=1, description="Threads of the built-in embedder.")
     shard_cache_bytes: int = Field(default=256 * MIB, ge=MIB, description="Opened index shards kept in memory.")
+    shard_reserve_bytes: int = Field(
+        default=64 * MIB, ge=0, description="Memory that opened shards use again and again."
+    )
     model_url: str = Field(default="", description="Base URL of an OpenAI-compatible chat endpoint; none if empty.")
     model_api_key: SecretStr = Field(default=SecretStr(""), description="Its key.")
     model_name: str = Field(default="", description="Its model; with a base URL the model writes the answers.")
@@ -209,7 +215,9 @@ class Settings(BaseSettings):
         default=(), description="Issuers of JWTs that are accepted, as JSON: issuer, jwks_url, audience, algorithms, …"
     )
 
-    @field_validator("trusted_proxies", "cors_origins", "passkey_origins", "operators", mode="before")
+    @field_validator(
+        "trusted_proxies", "cors_origins", "passkey_origins", "operators", "payment_return_origins", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

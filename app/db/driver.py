@@ -1,10 +1,10 @@
-"""The asyncpg connection under SQLAlchemy: commands, its errors, and whether one from the pool is still good."""
+"""The asyncpg connection under SQLAlchemy: its errors, and whether one from the pool is still good."""
 
 import time
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias
 
 import asyncpg
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Engine, event
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
@@ -13,21 +13,8 @@ Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 REST_SECONDS: Final = 30
 RESTED_SINCE: Final = "rested since"
-LOST: Final = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
-ERRORS: Final = (OSError, asyncpg.InterfaceError, asyncpg.PostgresError)  # TimeoutError is an OSError
-
-
-def driver_of(connection: Connection) -> Driver:
-    """What SQLAlchemy's connection speaks through."""
-    return cast(Driver, connection.connection.driver_connection)
-
-
-def run(connection: Connection, commands: str) -> str:
-    """Send commands without parameters in one round trip; returns the tag of the last. Raises `DBAPIError`."""
-    try:
-        return _run(connection.connection.dbapi_connection, commands)
-    except ERRORS as error:
-        raise as_database_error(error) from error
+LOST: Final = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError)
+ERRORS: Final = (*LOST, asyncpg.PostgresError)  # TimeoutError is an OSError; InternalClientError: a query during the server's farewell
 
 
 def as_database_error(error: Exception) -> DBAPIError:
@@ -56,7 +43,8 @@ def watch_pool(engine: Engine, *, ping_seconds: float) -> None:
         entry.info[RESTED_SINCE] = time.monotonic()
 
     def on_reset(adapted: AdaptedConnection, _entry: ConnectionPoolEntry, state: PoolResetState) -> None:
-        if not state.terminate_only and adapted.driver_connection.is_in_transaction():
+        driver = adapted.driver_connection
+        if not (state.terminate_only or driver.is_closed()) and driver.is_in_transaction():
             _run(adapted, "ROLLBACK")
 
     event.listen(engine, "checkout", on_checkout)

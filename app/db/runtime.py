@@ -1,6 +1,7 @@
 """What one process holds open: settings, engine, keys, blobs, Redis."""
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ class Runtime:
     engine: AsyncEngine
     keys: KeyStore
     blobs: BlobStore
+    closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list, compare=False, repr=False)
+    """What other packages opened for it; see `when_closing`."""
 
     @cached_property
     def redis(self) -> "Redis | None":
@@ -55,11 +58,18 @@ def current() -> Runtime:
     return _current[0]
 
 
+def when_closing(runtime: Runtime, close: Callable[[], Awaitable[None]]) -> None:
+    """Have something closed with the runtime, in the event loop that closes it."""
+    runtime.closers.append(close)
+
+
 async def close_runtime() -> None:
     """Close all connections."""
     if not _current:
         return
     runtime = _current.pop()
+    for close in runtime.closers:
+        await close()
     await runtime.engine.dispose()
     if "redis" in vars(runtime) and runtime.redis:
         await runtime.redis.aclose()

@@ -18,7 +18,7 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import SelectBase
 
 from app.db.driver import ERRORS, as_database_error
-from app.db.session import entered
+from app.db.session import transaction_of
 
 Row: TypeAlias = Mapping[str, Any]
 Processor: TypeAlias = Callable[[Any], Any]
@@ -54,7 +54,7 @@ class Statement:
         """All rows. The session begins its transaction if it has not. Raises `DBAPIError`, `IntegrityError`."""
         arguments = self._filled(values)
         try:
-            rows: Sequence[Row] = await (await entered(session)).driver.fetch(self.sql, *arguments)
+            rows: Sequence[Row] = await (await transaction_of(session).driver()).fetch(self.sql, *arguments)
         except ERRORS as error:
             raise as_database_error(error) from error
         return rows if self._results is None else [self._read(row, self._results) for row in rows]

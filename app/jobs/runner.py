@@ -4,15 +4,13 @@ import asyncio
 from contextlib import suppress
 from uuid import UUID
 
-import structlog
-
-from app.core.logging import where
+from app.core.logging import bound, get_log, where
 from app.core.tasks import TASKS
 from app.jobs import service
 from app.jobs.errors import JobFailed, LeaseLost
 from app.jobs.service import JobRun
 
-log = structlog.get_logger()
+log = get_log(__name__)
 
 
 async def run_job(job_id: UUID, lease_seconds: int) -> None:
@@ -20,7 +18,7 @@ async def run_job(job_id: UUID, lease_seconds: int) -> None:
     run = await service.take(job_id, lease_seconds)
     if run is None:
         return
-    with structlog.contextvars.bound_contextvars(job_id=str(run.id), kind=run.kind, attempt=run.attempt):
+    with bound(job_id=str(run.id), kind=run.kind, attempt=run.attempt):
         work = asyncio.ensure_future(_work(run))
         pulse = asyncio.ensure_future(_pulse(run, lease_seconds))
         done, _ = await asyncio.wait({work, pulse}, return_when=asyncio.FIRST_COMPLETED)

@@ -81,6 +81,11 @@ async def find_open_job(session: AsyncSession, kind: str, vault_id: UUID) -> UUI
     return found
 
 
+async def has_queued_job(session: AsyncSession, kind: str) -> bool:
+    """Whether a job of this kind, whoever's, has still to begin: it will see everything that is there then."""
+    return bool(await session.scalar(select(select(Job.id).where(Job.kind == kind, Job.state == "queued").exists())))
+
+
 async def cancel_jobs(session: AsyncSession, subject_id: UUID, reason: str, detail: str) -> None:
     """Fail what is not finished yet for a subject; a worker that holds one loses its lease."""
     open_jobs = Job.subject_id == subject_id, Job.state.in_(["queued", "running"])

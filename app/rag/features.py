@@ -1,5 +1,7 @@
 """What is known about a candidate passage, as numbers that need no further model: the input of the re-rank."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,13 +12,13 @@ from app.rag.values import holds, wanted
 Candidates = NDArray[np.int64]
 
 
-def features(signals: Signals, candidates: Candidates) -> dict[str, Floats]:
-    """One array a feature, one number a candidate; `candidates` are numbers of chunks."""
+def features(signals: Signals, candidates: Candidates, texts: Sequence[str]) -> dict[str, Floats]:
+    """One array a feature, one number a candidate; `candidates` are numbers of chunks, `texts` what they say."""
     return {
         **_scores(signals, candidates),
         **_coverage(signals, candidates),
         **_comparisons(signals, candidates),
-        "typed": _typed(signals, candidates),
+        "typed": _typed(signals, texts),
     }
 
 
@@ -93,8 +95,7 @@ def _below_best(values: Floats, first: Candidates, mine: Candidates, candidates:
     return below
 
 
-def _typed(signals: Signals, candidates: Candidates) -> Floats:
+def _typed(signals: Signals, texts: Sequence[str]) -> Floats:
     """The share of the kinds of value asked for that the text holds."""
     kinds = wanted(signals.question)
-    texts = (shard.chunk(chunk)[3] for shard, chunk in map(signals.locate, candidates.tolist()))
     return np.array([sum(holds(text, kind) for kind in kinds) / max(len(kinds), 1) for text in texts])

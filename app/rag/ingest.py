@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 import numpy as np
-import structlog
 from numpy.typing import NDArray
 from sqlalchemy.exc import IntegrityError
 
 from app.core.config import Settings
+from app.core.logging import get_log
 from app.db.keys import KeysDestroyed
 from app.db.runtime import current
 from app.jobs.errors import JobFailed
@@ -41,7 +41,7 @@ TEXTS_AT_ONCE = 64
 KEEP_SECONDS = 2.0
 """Pages that take long, such as pictures, are kept and shown one by one."""
 
-log = structlog.get_logger()
+log = get_log(__name__)
 
 
 async def ingest(run: JobRun) -> None:

@@ -1,15 +1,14 @@
-"""BM25 over the words of every opened shard at once."""
+"""BM25 over the words of all documents in scope at once."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.rag.shard import Shard
-from app.rag.text import stems, term_id
+from app.rag.scope import Scope
+from app.rag.shard import short_id
+from app.rag.text import stems
 
 K1 = 1.2
 B = 0.75
@@ -20,7 +19,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Matches:
-    """Where the words of a question stand in a set of shards; chunks are numbered through all shards in order.
+    """Where the words of a question stand; chunks are numbered through all documents of the scope.
 
     `asked` tells the question's own words from those that the thesaurus added. `chunk`, `term` and `frequency` are
     parallel, one entry for each word found in a chunk's body; `in_title` is documents by terms.
@@ -69,61 +68,32 @@ def rarity(found: Ints, total: int) -> Floats:
     return np.log1p((total - found + 0.5) / (found + 0.5))
 
 
-def match(shards: Sequence[Shard], question: str, added: str = "") -> Matches:
-    """Looks the words of the question, and `added` ones, up in every shard, stemmed in the shard's own language."""
-    languages = {shard.source.language for shard in shards}
-    own = {term for language in languages for term in stems(question, language)}
-    by_language = {language: query_terms(f"{question} {added}", language) for language in languages}
+def match(scope: Scope, question: str, added: str = "") -> Matches:
+    """Looks the words of the question, and `added` ones, up in every document, stemmed in the document's language."""
+    own = {term for language in scope.languages for term in stems(question, language)}
+    by_language = {language: query_terms(f"{question} {added}", language) for language in scope.languages}
     names = sorted({term for terms in by_language.values() for term in terms})
-    number = {term: index for index, term in enumerate(names)}
-    ids = {language: np.array([term_id(term) for term in terms], np.uint64) for language, terms in by_language.items()}
-    numbers = {language: np.array([number[t] for t in terms], np.int64) for language, terms in by_language.items()}
-    entries = _Entries(len(shards), len(names))
-    for index, shard in enumerate(shards):
-        entries.read(index, shard, ids[shard.source.language], numbers[shard.source.language])
-    counts = [len(postings) for postings in entries.postings]
-    sizes = [len(shard) for shard in shards]
+    ids = {language: np.array([short_id(term) for term in terms], np.uint32) for language, terms in by_language.items()}
+    numbers = {language: np.searchsorted(names, terms) for language, terms in by_language.items()}
+    in_title = np.zeros((scope.documents, len(names)), bool)
+    found: list[tuple[Ints, Ints, Ints]] = []
+    for first, shelf in zip(scope.first_documents.tolist(), scope.shelves, strict=False):
+        for language, documents in shelf.languages.items():
+            in_title[np.ix_(first + documents, numbers[language])] = shelf.in_title(ids[language], documents)
+            document, term, chunk, frequency = shelf.entries(ids[language], documents)
+            found.append((scope.first_chunks[first + document] + chunk, numbers[language][term], frequency))
     return Matches(
         terms=tuple(names),
         asked=np.array([name in own for name in names], bool),
-        chunk_document=np.repeat(np.arange(len(shards)), sizes),
-        chunk_length=_joined([shard.chunk_terms for shard in shards]),
-        chunk=_joined(entries.postings) + np.repeat(np.array(entries.offsets, np.int64), counts),
-        term=np.repeat(np.array(entries.numbers, np.int64), counts),
-        frequency=_joined(entries.frequencies).astype(np.float64),
-        in_title=entries.in_title,
+        chunk_document=scope.chunk_document,
+        chunk_length=scope.chunk_terms,
+        chunk=np.concatenate([each[0] for each in found]),
+        term=np.concatenate([each[1] for each in found]),
+        frequency=np.concatenate([each[2] for each in found]).astype(np.float64),
+        in_title=in_title,
     )
-
-
-class _Entries:
-    """What the shards say about the words, one list entry for every shard and word that meet."""
-
-    def __init__(self, documents: int, terms: int) -> None:
-        self.in_title = np.zeros((documents, terms), bool)
-        self.postings: list[NDArray[np.uint32]] = []
-        self.frequencies: list[NDArray[np.uint8]] = []
-        self.numbers: list[int] = []
-        self.offsets: list[int] = []
-        self._offset = 0
-
-    def read(self, index: int, shard: Shard, ids: NDArray[np.uint64], numbers: Ints) -> None:
-        places = shard.terms.searchsorted(ids)
-        found = (shard.terms[places] == ids).nonzero()[0]
-        if len(found):
-            places, numbers = places[found], numbers[found]
-            self.in_title[index, numbers] = shard.title_frequencies[places] > 0
-            begins, ends = shard.postings_at[places].tolist(), shard.postings_at[places + 1].tolist()
-            self.postings += [shard.postings[begin:end] for begin, end in zip(begins, ends, strict=True)]
-            self.frequencies += [shard.frequencies[begin:end] for begin, end in zip(begins, ends, strict=True)]
-            self.numbers += numbers.tolist()
-            self.offsets += [self._offset] * len(found)
-        self._offset += len(shard)
 
 
 def query_terms(question: str, language: str) -> list[str]:
     """The different stems of a question, in a stable order."""
     return sorted(set(stems(question, language)))
-
-
-def _joined(arrays: Sequence[NDArray[Any]]) -> Ints:
-    return np.concatenate(arrays).astype(np.int64) if arrays else np.empty(0, np.int64)

@@ -9,11 +9,11 @@ from functools import lru_cache
 from typing import Any
 
 import httpx
-import structlog
 from prometheus_client import Counter
 
+from app.core.breaker import Breaker
 from app.core.config import Settings
-from app.rag.breaker import Breaker
+from app.core.logging import get_log
 from app.rag.completions import CallFailed, Written, complete
 from app.rag.errors import ModelUnavailable
 from app.rag.framing import messages
@@ -29,7 +29,7 @@ NOT_UNDERSTOOD = (400, 422)
 
 _breakers: dict[str, Breaker] = {}
 
-log = structlog.get_logger()
+log = get_log(__name__)
 calls = Counter("lifevault_model_calls_total", "Answers asked of the language model, by what came of it.", ["outcome"])
 
 
@@ -58,7 +58,7 @@ async def write(settings: Settings, question: str, hits: Sequence[Hit], written:
 
 def breaker(model_url: str) -> Breaker:
     """The breaker of a provider, one for each process."""
-    return _breakers.setdefault(model_url, Breaker())
+    return _breakers.setdefault(model_url, Breaker("model"))
 
 
 async def _tries(settings: Settings, chat: list[dict[str, str]], written: Written) -> AsyncGenerator[str, None]:

@@ -1,4 +1,7 @@
-"""The one search: a question and the shards that the caller may open in, located passages out, best first."""
+"""The one search: a question and the documents that the caller may open in, located passages out, best first.
+
+It comes in two parts, between which the caller reads the few pages that the candidates stand on.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,10 +15,14 @@ from app.rag.confidence import evidence
 from app.rag.embedder import Embedder
 from app.rag.features import features
 from app.rag.lexical import Floats
+from app.rag.scope import Passage, Scope
 from app.rag.segments import Span
-from app.rag.shard import Shard
 from app.rag.signals import Signals, gather
 from app.rag.weights import CONFIDENCE, RELEVANCE
+
+Ints = NDArray[np.int64]
+PageKey = tuple[UUID, int]
+"""The version of a document, and the number of a page."""
 
 CANDIDATES = 50
 """So many of the best by the fused score are looked at closely; on the evaluation set 99 % of what is relevant."""
@@ -43,32 +50,64 @@ class Hit:
     focus: Span | None = None
 
 
-def search(
-    shards: Sequence[Shard],
+@dataclass(frozen=True)
+class Found:
+    """What a question is most likely about: the candidates that are looked at closely, best first."""
+
+    signals: Signals
+    candidates: NDArray[np.int64]
+    passages: Sequence[Passage]
+
+    @property
+    def pages(self) -> frozenset[PageKey]:
+        """The pages that the candidates stand on."""
+        return frozenset((passage.source.version_id, passage.page) for passage in self.passages)
+
+
+def find(
+    scope: Scope,
     query: str,
     query_vector: NDArray[np.float32] | None,
     limit: int,
     *,
     embedder: Embedder | None = None,
-) -> list[Hit]:
-    """The best `limit` passages; equal scores keep the order of shards and chunks.
+) -> Found | None:
+    """The candidates for the best `limit` passages; None when there is nothing to find.
 
     `embedder` is what made `query_vector`: with it the part of the question that titles do not answer is embedded too
-    (a few milliseconds), and shards indexed by another model are searched by words only. Without `query_vector` it is
-    made here; without both the search is by words.
+    (a few milliseconds), and documents indexed by another model are searched by words only. Without `query_vector` it
+    is made here; without both the search is by words.
     """
-    shards = [shard for shard in shards if len(shard)]
-    if not shards or limit < 1:
-        return []
+    if not len(scope) or limit < 1:
+        return None
     if query_vector is None and embedder is not None:
         query_vector = embedder.embed_query(query)
-    signals = gather(shards, query, query_vector, embedder)
-    candidates = _best(signals.fused, max(CANDIDATES, limit))
-    relevance = weigh(features(signals, candidates), RELEVANCE[signals.dense])
+    signals = gather(scope, query, query_vector, embedder)
+    candidates = _best(signals.fused, max(CANDIDATES, limit), scope.order[scope.chunk_document])
+    return Found(signals, candidates, [scope.passage(index) for index in candidates.tolist()])
+
+
+def rank(found: Found | None, pages: Mapping[PageKey, str], limit: int) -> list[Hit]:
+    """The best `limit` of the candidates whose pages are there; equal scores keep the order of the candidates."""
+    if found is None:
+        return []
+    texts = [_text(passage, pages) for passage in found.passages]
+    there = [at for at, text in enumerate(texts) if text is not None]
+    if not there:
+        return []
+    signals, candidates = found.signals, found.candidates[there]
+    relevance = weigh(features(signals, candidates, [texts[at] or "" for at in there]), RELEVANCE[signals.dense])
     order = _best(relevance, limit)
     known = evidence(signals, int(candidates[order[0]])) | {"relevance": float(relevance[order[0]])}
     answerable = _chance(float(weigh(known, CONFIDENCE[signals.dense])))
-    return [_hit(signals, int(candidates[at]), _chance(float(relevance[at])), answerable) for at in order]
+    chances = [_chance(chance) for chance in relevance[order].tolist()]
+    best = [(there[at], chance) for at, chance in zip(order.tolist(), chances, strict=True)]
+    return [_hit(found, at, texts[at] or "", chance, answerable) for at, chance in best]
+
+
+def _text(passage: Passage, pages: Mapping[PageKey, str]) -> str | None:
+    page = pages.get((passage.source.version_id, passage.page))
+    return None if page is None else page[passage.start : passage.end]
 
 
 def weigh(values: Mapping[str, Floats | float], weights: Mapping[str, float]) -> Floats:
@@ -76,30 +115,32 @@ def weigh(values: Mapping[str, Floats | float], weights: Mapping[str, float]) ->
     return sum((weights[name] * np.asarray(value) for name, value in values.items()), np.asarray(weights[""]))
 
 
-def _best(scores: Floats, limit: int) -> NDArray[np.int64]:
-    """Indexes of the highest scores, best first; equal ones in their order."""
-    return np.lexsort((np.arange(len(scores)), -scores))[:limit]
+def _best(scores: Floats, limit: int, order: Ints | None = None) -> Ints:
+    """Indexes of the highest scores, best first; equal ones in their order, by `order` first."""
+    least = np.partition(scores, len(scores) - limit)[len(scores) - limit] if limit < len(scores) else scores.min()
+    best = np.flatnonzero(scores >= least)
+    keys = (best, -scores[best]) if order is None else (best, order[best], -scores[best])
+    return best[np.lexsort(keys)[:limit]]
 
 
 def _chance(logit: float) -> float:
     return 1 / (1 + math.exp(-max(logit, -50.0)))
 
 
-def _hit(signals: Signals, index: int, score: float, answerable: float) -> Hit:
-    shard, chunk = signals.locate(index)
-    page, start, end, text = shard.chunk(chunk)
-    source = shard.source
+def _hit(found: Found, at: int, text: str, score: float, answerable: float) -> Hit:
+    passage = found.passages[at]
+    source = passage.source
     return Hit(
         document_id=source.document_id,
         version_id=source.version_id,
         vault_id=source.vault_id,
         title=source.title,
-        page=page,
-        start=start,
-        end=end,
+        page=passage.page,
+        start=passage.start,
+        end=passage.end,
         text=text,
         score=score,
-        heading=shard.headings[chunk],
+        heading=passage.heading,
         answerable=answerable,
-        focus=signals.focus(shard, chunk, start),
+        focus=found.signals.focus(int(found.candidates[at]), passage.start),
     )

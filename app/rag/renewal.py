@@ -14,8 +14,8 @@ from app.rag.engine import PIPELINE, embedder_of
 from app.rag.models import Artifact, ShardRow
 from app.rag.publishing import RENEWAL
 from app.rag.steps import SERVES
+from app.vault.service import READ_JOB
 
-READ_JOB = "rag.ingest"
 AT_ONCE = 50
 """So many renewals wait or run at most, so that what people upload meanwhile does not wait behind them for long."""
 TRY_AGAIN_AFTER = timedelta(minutes=30)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, FastAPI, Path, Security
+from fastapi import APIRouter, BackgroundTasks, FastAPI, Path, Security
 from starlette.responses import Response, StreamingResponse
 
 from app.api.deps import SessionDep, SettingsDep, get_principal
@@ -18,6 +18,8 @@ from app.api.openapi import event_stream
 from app.api.problems import problems
 from app.auth.principal import Principal
 from app.core.config import Settings
+from app.payments.errors import PlanLimitReached
+from app.rag import paying
 from app.rag.errors import NotReadYet, PageNotFound
 from app.rag.schemas import (
     AnswerRead,
@@ -59,22 +61,22 @@ Reader = Annotated[Principal, Security(get_principal, scopes=["vault:read"])]
 
 
 @router.post("/search", responses=problems(VaultNotFound))
-async def search(data: SearchRequest, principal: Asker, session: SessionDep, settings: SettingsDep) -> SearchResult:
+async def search(data: SearchRequest, principal: Asker, session: SessionDep) -> SearchResult:
     """Find the passages that answer best, in your own documents only."""
     from app.rag import service  # noqa: PLC0415
 
-    shards = await service.open_shards(session, principal, data.vault_ids)
-    await session.commit()  # no connection is held while the processor works
-    hits = await asyncio.to_thread(service.search_shards, settings, shards, data.query, data.limit)
+    hits = await service.search(session, principal, data.query, data.limit, data.vault_ids)
     return SearchResult(hits=[HitRead.model_validate(hit) for hit in hits])
 
 
 @router.post(
     "/ask",
     response_model=AnswerRead,
-    responses={200: {"content": EVENTS}, **problems(VaultNotFound)},
+    responses={200: {"content": EVENTS}, **problems(VaultNotFound, PlanLimitReached)},
 )
-async def ask(data: AskRequest, principal: Asker, session: SessionDep, settings: SettingsDep) -> AnswerRead | Response:
+async def ask(
+    data: AskRequest, principal: Asker, session: SessionDep, settings: SettingsDep, after: BackgroundTasks
+) -> AnswerRead | Response:
     """Answer a question from your own documents, with exact citations.
 
     Every marker, such as [1], is the number of a citation, counted from 1. `found` is false when your documents do not
@@ -83,16 +85,20 @@ async def ask(data: AskRequest, principal: Asker, session: SessionDep, settings:
 
     With `stream` the answer comes as server-sent events: each `delta` carries more of the text, the last event,
     `answer`, the whole answer with its citations. The texts of the deltas joined are the text of the answer.
+
+    An answer costs your family a credit, one of a language model more, by its tokens; one that fails costs nothing.
     """
     from app.rag import answering, service  # noqa: PLC0415
 
-    shards = await service.open_shards(session, principal, data.vault_ids)
-    await session.commit()
-    hits = await asyncio.to_thread(service.search_shards, settings, shards, data.question, answering.HITS)
-    if data.stream:
-        events = _events(settings, data.question, hits)
-        return StreamingResponse(events, media_type="text/event-stream", headers=EVENT_HEADERS)
-    return await answering.answer(settings, data.question, hits)
+    bill = await paying.open_bill(session, principal, settings)
+    async with bill.void_on_failure():
+        hits = await service.search(session, principal, data.question, answering.HITS, data.vault_ids)
+        if data.stream:
+            events = _events(settings, data.question, hits, bill)
+            return StreamingResponse(events, media_type="text/event-stream", headers=EVENT_HEADERS)
+        answer = await answering.answer(settings, data.question, hits)
+    after.add_task(bill.pay, answer.usage)
+    return answer
 
 
 @router.get("/documents/{document_id}", responses=problems(NotReadYet))
@@ -113,14 +119,19 @@ async def read_page(
     return await service.read_page(session, principal, document_id, page)
 
 
-async def _events(settings: Settings, question: str, hits: "Sequence[Hit]") -> AsyncGenerator[bytes, None]:
+async def _events(
+    settings: Settings, question: str, hits: "Sequence[Hit]", bill: paying.Bill
+) -> AsyncGenerator[bytes, None]:
     from app.rag import answering  # noqa: PLC0415
 
-    async with aclosing(answering.stream(settings, question, hits)) as parts, aclosing(_waited_for(parts)) as waited:
+    stream = answering.stream(settings, question, hits)
+    async with bill.paid_at_the_end() as sent, aclosing(stream) as parts, aclosing(_waited_for(parts)) as waited:
         async for part in waited:
             if part is None:
                 yield b": still working\n\n"
-            elif isinstance(part, AnswerRead):
+                continue
+            sent.append(part)
+            if isinstance(part, AnswerRead):
                 yield _event("answer", part.model_dump(mode="json"))
             else:
                 yield _event("delta", {"text": part})

@@ -1,122 +1,95 @@
 """Searching and answering: the only way to passages, for every face of the product.
 
-What may be searched is decided by which shards the principal may open; ids in requests only narrow that.
+What may be searched is decided by which indexes the principal may open; ids in requests only narrow that.
 """
 
 import asyncio
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import numpy as np
-import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.principal import Principal
 from app.core.clock import new_id
 from app.core.config import Settings
-from app.core.crypto import SealBroken
-from app.db.keys import KeyRing
+from app.core.logging import get_log
 from app.db.runtime import current
 from app.jobs.service import create_job
 from app.rag import extractive
 from app.rag.chunking import chunk_pages
 from app.rag.document import Page, Source
 from app.rag.embedder import EmbeddingFailed
-from app.rag.engine import QUESTION_SECONDS, embedder_breaker, embedder_of, shard_cache
+from app.rag.engine import QUESTION_SECONDS, embedder_breaker, embedder_of
 from app.rag.errors import NotReadYet, PageNotFound
+from app.rag.memory import reserve
 from app.rag.models import PAGE, Artifact, ShardRow
-from app.rag.ranking import Hit, search
-from app.rag.renewal import READ_JOB
+from app.rag.opening import open_scope, read_pages
+from app.rag.ranking import Found, Hit, find, rank
 from app.rag.schemas import PageRead, ReadingState
-from app.rag.shard import Shard, build_shard, open_shard
+from app.rag.scope import Scope
+from app.rag.shard import build_shard
+from app.rag.shelf import open_shelves
 from app.rag.steps import CONTENTS, Contents
 from app.vault import service as vaults
 
-SHARDS_AT_ONCE = 128
 WARM_UP_AFTER_SECONDS = 0.5
 
-log = structlog.get_logger()
+log = get_log(__name__)
 
 
-def search_shards(settings: Settings, shards: Sequence[Shard], query: str, limit: int) -> list[Hit]:
-    """The best passages; takes tens of milliseconds of processor time.
+async def search(
+    session: AsyncSession, principal: Principal, query: str, limit: int, vault_ids: Sequence[UUID] | None = None
+) -> list[Hit]:
+    """The best passages of the documents that the principal may read. Raises `VaultNotFound`.
 
-    By words alone where no shard has vectors of the present embedder, and while its endpoint does not answer.
+    Commits: no connection is held while the processor works, which takes tens of milliseconds.
     """
+    scope = await open_scope(session, principal, vault_ids)
+    await session.commit()
+    found = await asyncio.to_thread(_find, current().settings, scope, query, limit)
+    pages = await read_pages(session, found.pages if found else ())
+    await session.commit()
+    return await asyncio.to_thread(rank, found, pages, limit)
+
+
+def _find(settings: Settings, scope: Scope, query: str, limit: int) -> Found | None:
+    """By words alone where no document has vectors of the present embedder, and while its endpoint does not answer."""
     embedder = embedder_of(settings, seconds=QUESTION_SECONDS)
-    comparable = embedder is not None and any(shard.model_id == embedder.model_id for shard in shards)
+    comparable = embedder is not None and any(shelf.model_id == embedder.model_id for shelf in scope.shelves)
     if comparable and embedder_breaker.allows():
         try:
-            hits = search(shards, query, None, limit, embedder=embedder)
+            found = find(scope, query, None, limit, embedder=embedder)
         except EmbeddingFailed:
             embedder_breaker.failed()
             log.warning("embedder unavailable: searching by words alone")
         else:
             embedder_breaker.succeeded()
-            return hits
-    return search(shards, query, None, limit)
+            return found
+    return find(scope, query, None, limit)
 
 
 def warm_up(settings: Settings) -> None:
     """Load what the first question needs (models, stemmers) in the background, after the start."""
-    timer = threading.Timer(WARM_UP_AFTER_SECONDS, _warm_up, [settings])
+    timer = threading.Timer(WARM_UP_AFTER_SECONDS, warm_up_now, [settings])
     timer.daemon = True
     timer.start()
 
 
-def _warm_up(settings: Settings) -> None:
+def warm_up_now(settings: Settings) -> None:
+    """As `warm_up`, here and now."""
+    reserve(settings.shard_reserve_bytes).touch()
     embedder = embedder_of(settings) if settings.embedder == "builtin" else None
     text = "The insurance ends on 1 March 2026."
     source, pages = Source(new_id(), new_id(), new_id(), "Insurance", "en"), [Page(1, text)]
     vector = embedder.embed_query(text) if embedder else None
     vectors = None if vector is None else np.stack([vector, vector])
     shard = build_shard(source, pages, chunk_pages(pages), vectors, embedder.model_id if embedder else None)
-    extractive.answer(text, search([open_shard(shard)], text, vector, 1, embedder=embedder))
-
-
-async def open_shards(session: AsyncSession, principal: Principal, vault_ids: Sequence[UUID] | None) -> list[Shard]:
-    """The indexes of all documents that the principal may read, in a stable order. Raises `VaultNotFound`."""
-    if vault_ids:
-        await vaults.require_vaults(session, principal, vault_ids)
-    visible = vaults.visible_document_versions(principal, vault_ids).subquery()
-    statement = select(ShardRow.id, ShardRow.revision).join(visible, visible.c.document_id == ShardRow.document_id)
-    rows = (await session.execute(statement.order_by(ShardRow.id))).all()
-    cache = shard_cache(current().settings.shard_cache_bytes)
-    found = {version_id: cache.get(revision) for version_id, revision in rows}
-    missing = [version_id for version_id, shard in found.items() if shard is None]
-    for begin in range(0, len(missing), SHARDS_AT_ONCE):  # one after the other: the memory of the sealed ones is reused
-        sealed = await _sealed(session, missing[begin:][:SHARDS_AT_ONCE])
-        for version_id, revision, shard in await asyncio.to_thread(_open_all, *sealed):
-            cache.put(revision, shard)
-            found[version_id] = shard
-    return [shard for shard in found.values() if shard is not None]
-
-
-async def _sealed(session: AsyncSession, version_ids: Sequence[UUID]) -> tuple[Sequence[Any], Mapping[UUID, KeyRing]]:
-    """Rows with sealed shards, and the keys of their vaults."""
-    columns = select(ShardRow.id, ShardRow.revision, ShardRow.vault_id, ShardRow.body)
-    rows = (await session.execute(columns.where(ShardRow.id.in_(version_ids)))).all()
-    cells: dict[UUID, list[bytes]] = {}
-    for row in rows:
-        cells.setdefault(row.vault_id, []).append(row.body)
-    rings = {vault_id: await current().keys.ring(session, vault_id, *bodies) for vault_id, bodies in cells.items()}
-    return rows, rings
-
-
-def _open_all(rows: Sequence[Any], rings: Mapping[UUID, KeyRing]) -> list[tuple[UUID, UUID, Shard]]:
-    """Ids, revisions and opened shards; a damaged one is left out, for it must not keep the others from answering."""
-    opened = []
-    for row in rows:
-        try:
-            shard = open_shard(rings[row.vault_id].open("rag_shards", row.id, "body", row.body))
-        except (SealBroken, ValueError) as error:
-            log.error("index damaged", version_id=str(row.id), error=type(error).__name__)
-        else:
-            opened.append((row.id, row.revision, shard))
-    return opened
+    found = find(Scope(open_shelves([shard])), text, vector, 1, embedder=embedder)
+    extractive.answer(text, rank(found, {(source.version_id, 1): text}, 1))
 
 
 async def read_state(session: AsyncSession, principal: Principal, document_id: UUID) -> ReadingState:
@@ -167,4 +140,4 @@ async def reindex(session: AsyncSession, document_id: UUID, vault_id: UUID) -> N
     """Queue reading the present version of a document again."""
     version_id = await vaults.current_version_id(session, document_id)
     if version_id:
-        await create_job(session, READ_JOB, subject_id=version_id, vault_id=vault_id, document_id=document_id)
+        await create_job(session, vaults.READ_JOB, subject_id=version_id, vault_id=vault_id, document_id=document_id)

@@ -1,6 +1,5 @@
 """Everything that is known about every chunk in scope before the few best are looked at closely."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,8 +10,8 @@ from app.rag import lexical
 from app.rag.embedder import Embedder
 from app.rag.lexical import Floats, Matches
 from app.rag.residual import residual_question
+from app.rag.scope import Scope
 from app.rag.segments import Span, sentences
-from app.rag.shard import Shard
 from app.rag.thesaurus import document_words
 
 DEPTH = 200
@@ -25,7 +24,7 @@ TITLE_WEIGHT = 3.0
 class Signals:
     """Arrays with one number a chunk; the three likenesses are NaN where there are no comparable vectors."""
 
-    shards: Sequence[Shard]
+    scope: Scope
     question: str
     residual: str
     matches: Matches
@@ -63,18 +62,10 @@ class Signals:
         """Whether any chunk could be compared by vectors."""
         return bool(np.isfinite(self.likeness).any())
 
-    def focus(self, shard: Shard, chunk: int, chunk_start: int) -> Span | None:
+    def focus(self, index: int, chunk_start: int) -> Span | None:
         """The window of the chunk that is most like the question, relative to the chunk's start."""
-        spans, vectors = shard.windows(chunk)
-        if self.queries is None or shard.dimensions != self.queries.shape[1]:
-            return None
-        start, end = spans[int((vectors @ self.queries[-1]).argmax())].tolist()
-        return start - chunk_start, end - chunk_start
-
-    def locate(self, index: int) -> tuple[Shard, int]:
-        """The shard that holds the chunk, and the chunk's number inside it."""
-        document = int(self.matches.chunk_document[index])
-        return self.shards[document], index - int(np.searchsorted(self.matches.chunk_document, document))
+        window = None if self.queries is None else self.scope.best_window(index, self.queries[-1])
+        return window and (window[0] - chunk_start, window[1] - chunk_start)
 
     def filled(self, likeness: Floats) -> Floats:
         """Scaled; chunks without comparable vectors get their lexical score instead."""
@@ -85,15 +76,13 @@ class Signals:
         return result
 
 
-def gather(
-    shards: Sequence[Shard], question: str, query_vector: NDArray[np.float32] | None, embedder: Embedder | None
-) -> Signals:
-    """Everything that is measured between a question and each chunk of the shards."""
+def gather(scope: Scope, question: str, query_vector: NDArray[np.float32] | None, embedder: Embedder | None) -> Signals:
+    """Everything that is measured between a question and each chunk in scope, which has at least one."""
     added = document_words(asking_part(question))
-    matches = lexical.match(shards, question, added)
+    matches = lexical.match(scope, question, added)
     idf, asked = matches.idf, matches.asked
     titles = (matches.in_title * (matches.title_idf * asked)).sum(axis=1)
-    best = shards[int(titles.argmax())].source
+    best = scope.source(int(titles.argmax()))
     residual = residual_question(question, best.title, best.language) if titles.max() > 0 else question
     narrowed = f"{residual} {added}".strip()
     queries = [] if query_vector is None else [query_vector]
@@ -101,9 +90,9 @@ def gather(
         queries.append(embedder.embed_query(narrowed))
     # Without a second question the first one stands for both.
     both = np.stack([queries[0], queries[-1]]) if queries else None
-    dense = _dense(shards, both, embedder.model_id if embedder else None)
+    dense = _dense(scope, both, embedder.model_id if embedder else None)
     return Signals(
-        shards=shards,
+        scope=scope,
         question=question,
         residual=residual,
         matches=matches,
@@ -124,36 +113,19 @@ def asking_part(question: str) -> str:
     return question[slice(*spans[-1])] if spans else question
 
 
-def _dense(shards: Sequence[Shard], queries: NDArray[np.float32] | None, model_id: str | None) -> Floats:
+def _dense(scope: Scope, queries: NDArray[np.float32] | None, model_id: str | None) -> Floats:
     """Rows: likeness of the title, of the best window to the question, of the best window to its residual."""
-    likeness = np.full((3, sum(map(len, shards))), np.nan)
+    likeness = np.full((3, len(scope)), np.nan)
     if queries is None:
         return likeness
-    width = queries.shape[1]
-    usable = [shard.dimensions == width and model_id in (None, shard.model_id) for shard in shards]
-    chosen = [shard for shard, use in zip(shards, usable, strict=True) if use]
-    if chosen:
-        known = np.repeat(usable, [len(shard) for shard in shards])
-        likeness[:, known] = _best_windows(chosen, queries)
+    begin = 0
+    for shelf in scope.shelves:
+        end = begin + len(shelf.chunk_terms)
+        if shelf.dimensions == queries.shape[1] and model_id in (None, shelf.model_id):
+            titles, windows = shelf.likeness(queries)
+            likeness[0, begin:end], likeness[1:, begin:end] = np.repeat(titles[0], shelf.sizes), windows
+        begin = end
     return likeness
-
-
-def _best_windows(shards: Sequence[Shard], queries: NDArray[np.float32]) -> Floats:
-    """As `_dense`, of shards that all have vectors."""
-    ends = np.cumsum([len(shard.vectors) for shard in shards])
-    scores = np.empty((len(queries), ends[-1]), np.float32)
-    # One question at a time: BLAS multiplies a matrix with two single vectors faster than with a matrix of two.
-    for query, row in zip(queries, scores, strict=True):
-        begin = 0
-        for shard, end in zip(shards, ends.tolist(), strict=True):
-            np.dot(shard.vectors, query, out=row[begin:end])
-            begin = end
-    sizes = [len(shard) for shard in shards]
-    begins = np.repeat(np.append(0, ends[:-1]), [size + 1 for size in sizes])
-    # Each shard's title is a group of its own before the groups of its chunks.
-    groups = np.maximum.reduceat(scores, begins + np.concatenate([shard.vector_rows for shard in shards]), axis=1)
-    titles = np.cumsum([0, *(size + 1 for size in sizes[:-1])])
-    return np.vstack([np.repeat(groups[0, titles], sizes), np.delete(groups, titles, axis=1)]).astype(np.float64)
 
 
 def scaled(scores: Floats) -> Floats:

@@ -9,9 +9,10 @@ from app.db.session import Actor, session_scope
 from app.jobs.service import JobRun
 from app.rag import ingest as reading
 from app.rag import renewal, service
+from app.vault import service as vaults
 
 
-@task(renewal.READ_JOB)
+@task(vaults.READ_JOB)
 async def ingest(run: JobRun) -> None:
     """Read a document version and publish its index."""
     await reading.ingest(run)

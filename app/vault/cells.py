@@ -5,11 +5,11 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-import structlog
 from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.crypto import SealBroken, owner_digest
+from app.core.logging import get_log
 from app.db.keys import KeyRing, KeysDestroyed
 from app.db.models import DataKeyRow
 from app.db.runtime import current
@@ -17,7 +17,7 @@ from app.vault.errors import ContentDamaged, VaultNotFound
 
 BODY = "body"
 
-log = structlog.get_logger()
+log = get_log(__name__)
 
 
 async def ring_of(session: AsyncSession, vault_id: UUID, *cells: bytes) -> KeyRing:

@@ -52,3 +52,10 @@ async def leave_all(user_id: str) -> None:
     """End the memberships of a deleted account, and destroy the vaults that were theirs alone."""
     async with session_scope() as session:
         await service.leave_all(session, UUID(user_id))
+
+
+@task("vault.count_for_owner", on="vault.member_changed")
+async def count_for_owner(vault_id: str, user_id: str) -> None:  # noqa: ARG001 (the event has it)
+    """Let what a vault holds count for the plan of its owner's family: it may have been handed over."""
+    async with session_scope() as session:
+        await service.count_for_owner(session, UUID(vault_id))

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.anyio
     [
         ("/v1/vault/items", "GET, POST"),
         ("/v1/vault/items/01a1fbe8-3eef-7d27-809c-9cfaba724faa", "DELETE, GET, PATCH"),
-        ("/v1/auth/me", "GET, PATCH"),
+        ("/v1/auth/me", "DELETE, GET, PATCH"),
         ("/health/live", "GET"),
     ],
 )

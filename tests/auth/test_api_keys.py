@@ -10,7 +10,7 @@ from app.auth.models import ApiKey, User, UserSession
 from app.auth.seen import REMEMBER, Seen
 from app.core.clock import new_id
 from app.db.runtime import current
-from app.db.session import session_scope
+from app.db.session import Actor, session_scope
 from tests.auth.test_sign_in import refused_alike
 from tests.conftest import drain_jobs
 from tests.db.queries import queries
@@ -65,7 +65,7 @@ async def test_a_key_opens_nothing_of_other_people(visitor):
 
 async def test_keys_are_listed_without_their_secret_newest_first(visitor):
     user = await make_user()
-    first = await make_key(visitor, user, name="Ämter & Co", expires_in_days=None)
+    first = await make_key(visitor, user, name="Ämter & Co", expires_in_days=0)
     second = await make_key(visitor, user, name="Second")
 
     page = (await visitor.get(f"{KEYS}?limit=1", headers=auth(user))).json()
@@ -209,7 +209,7 @@ async def test_a_new_key_needs_a_fresh_proof_of_identity(visitor):
         {"name": " ", "scopes": ["profile"]},
         {"name": "x" * 201, "scopes": ["profile"]},
         {"name": "a\x00b", "scopes": ["profile"]},
-        {"name": "x", "scopes": ["profile"], "expires_in_days": 0},
+        {"name": "x", "scopes": ["profile"], "expires_in_days": -1},
         {"name": "x", "scopes": ["profile"], "expires_in_days": 3651},
         {"name": "x", "scopes": ["profile"], "expires_in_days": "7"},
         {"name": "x", "scopes": ["profile"], "admin": True},
@@ -287,6 +287,8 @@ async def test_neither_name_nor_secret_of_a_key_stands_in_its_row(visitor):
 
     async with session_scope() as session:
         row = (await session.execute(select(ApiKey.__table__).where(ApiKey.user_id == user.id))).one()
+    async with session_scope(Actor.user((await make_user()).id)) as session:
+        assert await session.scalar(select(func.count()).select_from(ApiKey)) == 0
 
     text = b"".join(value if isinstance(value, bytes) else str(value).encode() for value in row)
     assert b"Steuerberater" not in text

@@ -21,13 +21,13 @@ from tests.factories import PASSWORD, auth, make_user
 from tests.notifications.smtp import changed_settings
 
 pytestmark = pytest.mark.anyio
-PASSKEYS = "/v1/auth/passkeys"
+PASSKEYS, SIGN_IN = "/v1/auth/passkeys", "/v1/auth/token/passkey"
 
 
 async def register(client, user, device: Authenticator | None = None, name: str = "Ada's phone"):
     """A passkey of a person; the device that holds it, and the answer."""
     device = device or Authenticator()
-    options = (await client.post(f"{PASSKEYS}/options", headers=auth(user))).json()["options"]
+    options = (await client.post(f"{PASSKEYS}/registration/options", headers=auth(user))).json()["options"]
     body = {"name": name, "passkey": device.create(options)}
     return device, await client.post(PASSKEYS, json=body, headers=auth(user))
 
@@ -39,12 +39,12 @@ async def registered(client, user, device: Authenticator | None = None) -> Authe
 
 
 async def sign_in_options(client):
-    return (await client.post(f"{PASSKEYS}/sign-in/options")).json()["options"]
+    return (await client.post(f"{SIGN_IN}/options")).json()["options"]
 
 
 async def sign_in_by(client, device: Authenticator, **changes):
     answer = device.get(await sign_in_options(client), **changes)
-    return await client.post(f"{PASSKEYS}/sign-in", json={"passkey": answer})
+    return await client.post(SIGN_IN, json={"passkey": answer})
 
 
 @pytest.mark.parametrize("algorithm", ["ES256", "EdDSA"])
@@ -67,7 +67,7 @@ async def test_the_options_ask_for_what_we_rely_on(visitor):
     user = await make_user(name="Ada Lovelace")
     device = await registered(visitor, user)
 
-    options = (await visitor.post(f"{PASSKEYS}/options", headers=auth(user))).json()["options"]
+    options = (await visitor.post(f"{PASSKEYS}/registration/options", headers=auth(user))).json()["options"]
     request = await sign_in_options(visitor)
 
     assert options["rp"] == {"id": "localhost", "name": "LifeVault"}
@@ -116,7 +116,7 @@ async def test_an_answer_works_once_also_for_many_at_once(visitor):
     device = await registered(visitor, user, Authenticator(counts=False))
     answer = device.get(await sign_in_options(visitor))
 
-    answers = await asyncio.gather(*(visitor.post(f"{PASSKEYS}/sign-in", json={"passkey": answer}) for _ in range(4)))
+    answers = await asyncio.gather(*(visitor.post(SIGN_IN, json={"passkey": answer}) for _ in range(4)))
 
     assert sorted(each.status_code for each in answers) == [200, 401, 401, 401]
 
@@ -182,8 +182,8 @@ async def test_unknown_and_wrong_passkeys_are_answered_alike_and_use_the_challen
     stranger = Authenticator()
     stranger.create({"user": {"id": b64(user.id.bytes)}, "rp": {"id": "localhost"}, "challenge": "x"})
 
-    unknown = await visitor.post(f"{PASSKEYS}/sign-in", json={"passkey": stranger.get(options)})
-    used_up = await visitor.post(f"{PASSKEYS}/sign-in", json={"passkey": device.get(options)})
+    unknown = await visitor.post(SIGN_IN, json={"passkey": stranger.get(options)})
+    used_up = await visitor.post(SIGN_IN, json={"passkey": device.get(options)})
     wrong = await sign_in_by(visitor, device, origin="http://evil.example")
 
     assert refused_alike(unknown, used_up, wrong)
@@ -206,7 +206,7 @@ BROKEN = [
 async def test_nonsense_is_refused_and_nothing_more(visitor, passkey):
     user = await make_user()
 
-    signed_in = await visitor.post(f"{PASSKEYS}/sign-in", json={"passkey": passkey})
+    signed_in = await visitor.post(SIGN_IN, json={"passkey": passkey})
     made = await visitor.post(PASSKEYS, json={"name": "x", "passkey": passkey}, headers=auth(user))
 
     assert (signed_in.status_code, signed_in.json()["code"]) == (401, "invalid-passkey")
@@ -224,13 +224,13 @@ async def test_nonsense_around_a_good_challenge_is_refused_and_nothing_more(visi
                 answer["response"]["authenticatorData"] = "AA"
             else:
                 answer["response"][part] = value
-            assert (await visitor.post(f"{PASSKEYS}/sign-in", json={"passkey": answer})).status_code in (401, 429)
-        await visitor.post(f"{PASSKEYS}/sign-in", json={"passkey": {}})
+            assert (await visitor.post(SIGN_IN, json={"passkey": answer})).status_code in (401, 429)
+        await visitor.post(SIGN_IN, json={"passkey": {}})
 
 
 async def test_the_challenge_of_a_registration_is_for_one_session_and_for_once(visitor):
     user, other = await make_user(), await make_user()
-    options = (await visitor.post(f"{PASSKEYS}/options", headers=auth(user))).json()["options"]
+    options = (await visitor.post(f"{PASSKEYS}/registration/options", headers=auth(user))).json()["options"]
     body = {"name": "x", "passkey": Authenticator().create(options)}
     again = {"name": "x", "passkey": Authenticator().create(options)}
     for_sign_in = {"name": "x", "passkey": Authenticator().create(options, challenge="") | {"response": {}}}
@@ -251,7 +251,7 @@ async def test_a_challenge_expires(visitor):
         mine = Challenge.digest == token_digest(options["challenge"])
         await session.execute(update(Challenge).where(mine).values(expires_at=func.now()))
 
-    assert (await visitor.post(f"{PASSKEYS}/sign-in", json={"passkey": device.get(options)})).status_code == 401
+    assert (await visitor.post(SIGN_IN, json={"passkey": device.get(options)})).status_code == 401
 
 
 @pytest.mark.parametrize("fault", [{"verifies": False}, {"origin": "http://evil.example"}])
@@ -324,10 +324,13 @@ async def test_recovery_codes_stay_while_another_factor_stays(visitor):
 async def test_the_number_of_passkeys_is_limited(visitor):
     user = await make_user()
     with changed_settings(passkeys_per_user=1):
-        options = [(await visitor.post(f"{PASSKEYS}/options", headers=auth(user))).json()["options"] for _ in range(2)]
+        options = [
+            (await visitor.post(f"{PASSKEYS}/registration/options", headers=auth(user))).json()["options"]
+            for _ in range(2)
+        ]
         bodies = [{"name": "x", "passkey": Authenticator().create(each)} for each in options]
         made = await asyncio.gather(*(visitor.post(PASSKEYS, json=body, headers=auth(user)) for body in bodies))
-        another = await visitor.post(f"{PASSKEYS}/options", headers=auth(user))
+        another = await visitor.post(f"{PASSKEYS}/registration/options", headers=auth(user))
 
     assert sorted(each.status_code for each in made) == [201, 409]
     assert (another.status_code, another.json()["code"]) == (409, "too-many-passkeys")
@@ -352,7 +355,7 @@ async def test_a_passkey_steps_a_session_up_by_a_challenge_of_that_session(visit
 async def test_wrong_passkeys_are_throttled_by_address(visit):
     with changed_settings(sign_in_attempts=1):
         thief = visit()
-        answers = [await thief.post(f"{PASSKEYS}/sign-in", json={"passkey": {}}) for _ in range(7)]
+        answers = [await thief.post(SIGN_IN, json={"passkey": {}}) for _ in range(7)]
 
     assert [each.status_code for each in answers] == [401] * 5 + [429] * 2
 
@@ -399,10 +402,14 @@ async def test_bad_requests_missing_scopes_and_strangers_are_refused(visitor):
     narrow = auth(await make_user(scope="vault:read"))
     full = auth(await make_user())
     for body in ({}, {"passkey": "x"}, {"passkey": {}, "scope": 1}, {"passkey": {}, "x": 1}):
-        assert (await visitor.post(f"{PASSKEYS}/sign-in", json=body)).status_code == 422
+        assert (await visitor.post(SIGN_IN, json=body)).status_code == 422
     for body in ({}, {"name": "x"}, {"name": "", "passkey": {}}, {"name": "x", "passkey": []}):
         assert (await visitor.post(PASSKEYS, json=body, headers=full)).status_code == 422
-    for method, path in (("GET", PASSKEYS), ("PATCH", f"{PASSKEYS}/{new_id()}"), ("POST", f"{PASSKEYS}/options")):
+    for method, path in (
+        ("GET", PASSKEYS),
+        ("PATCH", f"{PASSKEYS}/{new_id()}"),
+        ("POST", f"{PASSKEYS}/registration/options"),
+    ):
         assert (await visitor.request(method, path, json={"name": "x"}, headers=narrow)).status_code == 403
         assert (await visitor.request(method, path, json={"name": "x"})).status_code == 401
     assert json.loads((await visitor.get(PASSKEYS, headers=full)).text) == {"items": [], "next_cursor": None}

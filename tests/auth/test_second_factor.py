@@ -384,7 +384,7 @@ DANGEROUS = (
     ("POST", "/v1/auth/recovery-codes", None),
     ("POST", "/v1/auth/password", {"current_password": PASSWORD, "new_password": "a brand new password"}),
     ("POST", "/v1/auth/api-keys", {"name": "x", "scopes": ["profile"]}),
-    ("POST", "/v1/auth/passkeys/options", None),
+    ("POST", "/v1/auth/passkeys/registration/options", None),
     ("POST", "/v1/auth/passkeys", {"name": "x", "passkey": {}}),
     ("DELETE", "/v1/auth/passkeys/01a1fbe8-3eef-7d27-809c-9cfaba724faa", None),
 )

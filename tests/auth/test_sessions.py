@@ -202,7 +202,8 @@ async def test_a_forgotten_password_is_replaced_by_a_link_that_works_once(visito
     done = await visitor.post("/v1/auth/reset-password", json={"token": token, "password": NEW})
     again = await visitor.post("/v1/auth/reset-password", json={"token": token, "password": "another new password"})
 
-    assert (asked.status_code, asked.text) == (unknown.status_code, unknown.text) == (202, "null")
+    assert (asked.status_code, asked.content) == (unknown.status_code, unknown.content)
+    assert (asked.status_code, set(asked.json())) == (202, {"detail"})
     assert (weak.status_code, weak.json()["code"]) == (422, "weak-password")
     assert (done.status_code, again.status_code) == (204, 400)
     assert (await visitor.get("/v1/auth/me", headers=auth(user))).status_code == 401

@@ -10,41 +10,31 @@ metrics cost is the difference to LifeVault without its outermost layer.
 import argparse
 import asyncio
 import base64
-import contextlib
 import gc
 import hashlib
 import hmac
-import io
 import json
-import os
 import secrets
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import httpx
 import orjson
-from alembic import command
-from alembic.config import Config
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from app.api.observe import Observe
-from app.cli.embedded.postgres import embedded_postgres
-from app.cli.embedded.valkey import embedded_valkey
 from app.core.clock import new_id
-from app.core.config import load_settings
-from app.core.logging import configure_logging
 from app.db.runtime import close_runtime, open_runtime
 from app.main import create_app
+from tests.benchmarks.place import Place, own_place
 
 ROUNDS = 5
 NOTES = "x" * 700
@@ -220,25 +210,12 @@ async def measure(target: Target, requests: int) -> dict[str, float]:
     }
 
 
-async def run(arguments: argparse.Namespace, postgres: Any, valkey: str, folder: Path) -> dict[str, dict[str, float]]:
+async def run(arguments: argparse.Namespace, place: Place) -> dict[str, dict[str, float]]:
     """Times of both applications and their ratios."""
-    key = lambda: base64.b64encode(os.urandom(32)).decode()  # noqa: E731
-    settings = load_settings(
-        environment="development",
-        database_url=postgres.app,
-        migration_database_url=postgres.owner,
-        redis_url=valkey,
-        root_keys=f"1:{key()}",
-        token_keys=f"k1:{key()}",
-        lookup_key=key(),
-        blob_url=(folder / "blobs").as_uri(),
-        data_dir=folder,
-        rate_limit_per_minute=0,
-        anonymous_rate_limit_per_minute=0,
-    )
+    settings = place.settings()
     open_runtime(settings)
     ours = await our_target(create_app(settings), arguments.items)
-    bare = await bare_target(postgres.superuser, arguments.vaults, arguments.items)
+    bare = await bare_target(place.postgres.superuser, arguments.vaults, arguments.items)
     result = {"bare": await measure(bare, arguments.requests), "lifevault": await measure(ours, arguments.requests)}
     result["bare again"] = await measure(bare, arguments.requests)
     floor = {name: min(result["bare"][name], result["bare again"][name]) for name in result["bare"]}
@@ -259,17 +236,8 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=300)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
-        folder = Path(name)
-        postgres = stack.enter_context(embedded_postgres(folder / "postgres", durable=False))
-        valkey = stack.enter_context(embedded_valkey(folder / "valkey"))
-        config = Config(Path(__file__).parent.parent.parent / "alembic.ini")
-        config.attributes["url"] = postgres.owner
-        command.upgrade(config, "head")
-        logs = stack.enter_context(open(os.devnull, "wb"))
-        stack.enter_context(contextlib.redirect_stderr(io.TextIOWrapper(logs)))
-        configure_logging()
-        result = asyncio.run(run(arguments, postgres, valkey, folder))
+    with own_place() as place:
+        result = asyncio.run(run(arguments, place))
     if arguments.json:
         sys.stdout.write(json.dumps(result) + "\n")
         return

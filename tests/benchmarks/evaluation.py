@@ -19,7 +19,8 @@ from app.rag.document import Chunk, Page, Source
 from app.rag.embedder import Embedder, MiniLMEmbedder
 from app.rag.ranking import Hit
 from app.rag.reader.pages import paginate
-from app.rag.shard import Shard, build_shard, open_shard, passages_to_embed
+from app.rag.shard import passages_to_embed
+from tests.rag.library import Paper, make_paper
 
 FOLDERS = ("cuad", "govuk", "xquad", "family")
 ENGLISH_XQUAD = 300
@@ -164,28 +165,24 @@ def make_embedder(cache: Path) -> CachedEmbedder:
     return CachedEmbedder(inner, cache / f"{inner.model_id}.pickle")
 
 
-def passage_shard(document: Document, embedder: Embedder) -> Shard:
+def passage_paper(document: Document, embedder: Embedder) -> Paper:
     """The ready-made passages as chunks of one page."""
-    return open_shard(passage_shard_bytes(document, embedder))
-
-
-def passage_shard_bytes(document: Document, embedder: Embedder) -> bytes:
     spans = document.spans(document.passages)
     texts = document.passages.values()
     chunks = [Chunk(1, start, end, text) for (start, end), text in zip(spans, texts, strict=True)]
-    return make_shard(document, [Page(1, document.text)], chunks, embedder)
+    return _paper(document, [Page(1, document.text)], chunks, embedder)
 
 
-def product_shard(document: Document, embedder: Embedder, pages: list[Page] | None = None) -> Shard:
+def product_paper(document: Document, embedder: Embedder, pages: list[Page] | None = None) -> Paper:
     """The document as the product would cut it; `pages` are those read from a real file."""
     pages = pages or [Page(number, text) for number, text in enumerate(paginate(document.text), 1)]
-    return open_shard(make_shard(document, pages, chunk_pages(pages), embedder))
+    return _paper(document, pages, chunk_pages(pages), embedder)
 
 
-def make_shard(document: Document, pages: list[Page], chunks: list[Chunk], embedder: Embedder) -> bytes:
+def _paper(document: Document, pages: list[Page], chunks: list[Chunk], embedder: Embedder) -> Paper:
     source = Source(document.id, document.id, document.id, document.title)
     vectors = embedder.embed_passages(passages_to_embed(source, chunks))
-    return build_shard(source, pages, chunks, vectors, embedder.model_id)
+    return make_paper(source, pages, chunks, vectors, embedder.model_id)
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,11 @@ from app.rag.confidence import evidence
 from app.rag.embedder import Embedder
 from app.rag.features import features
 from app.rag.ranking import CANDIDATES, weigh
-from app.rag.shard import Shard
+from app.rag.scope import Scope
+from app.rag.shelf import open_shelves
 from app.rag.signals import gather
-from tests.benchmarks.evaluation import EvaluationSet, Question, Scores, make_embedder, passage_shard, read_set
+from tests.benchmarks.evaluation import EvaluationSet, Question, Scores, make_embedder, passage_paper, read_set
+from tests.rag.library import Paper
 
 FOLDS = 5
 SMALL_VAULTS = (1, 2, 3, 6, 15, 40)
@@ -53,10 +55,10 @@ def main() -> None:
     arguments = _arguments()
     data = read_set(arguments.eval)
     embedder = make_embedder(arguments.cache)
-    shards = [passage_shard(document, embedder) for document in data.documents]
+    papers = [passage_paper(document, embedder) for document in data.documents]
     learned = {}
     for dense in (True, False):
-        cases = make_cases(data, shards, embedder if dense else None)
+        cases = make_cases(data, papers, embedder if dense else None)
         learned[dense] = learn(cases)
         report(cases, dense=dense)
     embedder.save()
@@ -67,35 +69,36 @@ def main() -> None:
         say(text)
 
 
-def make_cases(data: EvaluationSet, shards: list[Shard], embedder: Embedder | None) -> list[Case]:
+def make_cases(data: EvaluationSet, papers: list[Paper], embedder: Embedder | None) -> list[Case]:
     chance = np.random.default_rng(7)
     number = {document.name: at for at, document in enumerate(data.documents)}
     cases = []
     for question in data.questions:
         home = number[question.document]
-        cases.append(make_case(data, shards, question, range(len(shards)), embedder))
+        cases.append(make_case(data, papers, question, range(len(papers)), embedder))
         for size in chance.choice(SMALL_VAULTS, 2, replace=False):
             folder = question.folder if chance.random() < 0.5 else ""
             others = [at for at, d in enumerate(data.documents) if at != home and d.folder.startswith(folder)]
             vault = sorted(chance.choice(others, min(int(size), len(others)), replace=False).tolist())
-            cases.append(make_case(data, shards, question, vault, embedder))
-            cases.append(make_case(data, shards, question, sorted([*vault[1:], home]), embedder))
-    cases += [make_case(data, shards, question, range(len(shards)), embedder) for question in data.unanswerable]
+            cases.append(make_case(data, papers, question, vault, embedder))
+            cases.append(make_case(data, papers, question, sorted([*vault[1:], home]), embedder))
+    cases += [make_case(data, papers, question, range(len(papers)), embedder) for question in data.unanswerable]
     return cases
 
 
 def make_case(
-    data: EvaluationSet, shards: list[Shard], question: Question, vault: Sequence[int], embedder: Embedder | None
+    data: EvaluationSet, papers: list[Paper], question: Question, vault: Sequence[int], embedder: Embedder | None
 ) -> Case:
     vector = embedder.embed_query(question.text) if embedder else None
-    signals = gather([shards[at] for at in vault], question.text, vector, embedder)
+    signals = gather(Scope(open_shelves(papers[at].shard for at in vault)), question.text, vector, embedder)
     candidates = np.lexsort((np.arange(len(signals.fused)), -signals.fused))[:CANDIDATES]
-    found = features(signals, candidates)
+    texts = [text for at in vault for text in data.documents[at].passages.values()]
+    found = features(signals, candidates, [texts[candidate] for candidate in candidates])
     names = [name for at in vault for name in data.documents[at].passages]
     relevant = np.array([names[candidate] in question.relevant for candidate in candidates])
     return Case(
         question,
-        len(vault) == len(shards),
+        len(vault) == len(papers),
         not question.relevant.isdisjoint(names),
         list(found),
         np.stack(list(found.values()), axis=1),

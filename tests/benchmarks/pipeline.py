@@ -7,27 +7,18 @@ Baselines in the same run: pypdfium2 alone (pages), and the embedder alone on th
 
 import argparse
 import asyncio
-import base64
-import contextlib
-import io
 import json
-import os
 import secrets
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pypdfium2
-from alembic import command
-from alembic.config import Config
 
 from app import tasks
-from app.cli.embedded.postgres import PostgresUrls, embedded_postgres
-from app.core.config import Settings, load_settings
-from app.core.logging import configure_logging
+from app.core.config import Settings
 from app.db.runtime import close_runtime, open_runtime
 from app.db.session import session_scope
 from app.jobs import service as jobs
@@ -38,29 +29,10 @@ from app.rag.document import Page, Source
 from app.rag.engine import embedder_of
 from app.rag.shard import passages_to_embed
 from tests.benchmarks.ingest import cpu_seconds
+from tests.benchmarks.place import Place, own_place
 
 assert tasks.__all__
 GOALS = {"pages a second, without vectors": 40.0, "times the embedder alone": 1.3}
-
-
-def key() -> str:
-    return base64.b64encode(os.urandom(32)).decode()
-
-
-def settings_for(postgres: PostgresUrls, folder: Path, embedder: str) -> Settings:
-    return load_settings(
-        environment="development",
-        database_url=postgres.app,
-        root_keys=f"1:{key()}",
-        token_keys=f"k1:{key()}",
-        lookup_key=key(),
-        blob_url=(folder / f"blobs-{embedder}").as_uri(),
-        data_dir=folder,
-        embedder=embedder,
-        rate_limit_per_minute=0,
-        anonymous_rate_limit_per_minute=0,
-        smtp_url="smtp://127.0.0.1:1",
-    )
 
 
 async def ingested(settings: Settings, files: list[Path]) -> tuple[float, int, int]:
@@ -124,15 +96,11 @@ def bare_extraction(files: list[Path]) -> float:
     return time.process_time() - started
 
 
-def measure(files: list[Path], folder: Path) -> dict[str, float]:
-    with embedded_postgres(folder / "postgres", durable=False) as postgres:
-        config = Config(Path(__file__).parent.parent.parent / "alembic.ini")
-        config.attributes["url"] = postgres.owner
-        command.upgrade(config, "head")
-        plain, pages, chunks = asyncio.run(ingested(settings_for(postgres, folder, "none"), files))
-        settings = settings_for(postgres, folder, "builtin")
-        alone, passages = embedding_alone(settings, files)
-        whole, _, _ = asyncio.run(ingested(settings, files))
+def measure(files: list[Path], place: Place) -> dict[str, float]:
+    plain, pages, chunks = asyncio.run(ingested(place.settings(redis_url="", embedder="none"), files))
+    settings = place.settings(redis_url="", embedder="builtin")
+    alone, passages = embedding_alone(settings, files)
+    whole, _, _ = asyncio.run(ingested(settings, files))
     return {
         "pages": pages,
         "chunks": chunks,
@@ -152,11 +120,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     files = sorted(arguments.files.glob("*.pdf"))
-    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
-        logs = stack.enter_context(open(os.devnull, "wb"))
-        stack.enter_context(contextlib.redirect_stderr(io.TextIOWrapper(logs)))
-        configure_logging()
-        result = measure(files, Path(name))
+    with own_place() as place:
+        result = measure(files, place)
     if arguments.json:
         sys.stdout.write(json.dumps(result) + "\n")
         return

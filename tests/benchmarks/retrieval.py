@@ -27,8 +27,7 @@ from app.rag.citations import Citation
 from app.rag.document import Page
 from app.rag.embedder import Embedder
 from app.rag.parsing import Limits, read_pages
-from app.rag.ranking import Hit, search
-from app.rag.shard import Shard, open_shard
+from app.rag.ranking import Hit
 from tests.benchmarks.evaluation import (
     CachedEmbedder,
     Document,
@@ -38,12 +37,12 @@ from tests.benchmarks.evaluation import (
     Span,
     make_embedder,
     passage_of,
-    passage_shard,
-    passage_shard_bytes,
-    product_shard,
+    passage_paper,
+    product_paper,
     read_pdf_questions,
     read_set,
 )
+from tests.rag.library import Library, Paper, search
 
 LARGE = 20_000
 RRF = 60
@@ -66,30 +65,30 @@ def main() -> None:
 
 
 def measure(data: EvaluationSet, embedder: CachedEmbedder) -> Result:
-    shards = [passage_shard(document, embedder) for document in data.documents]
-    product = [product_shard(document, embedder) for document in data.documents]
-    hits = {question.id: ask(shards, question, embedder) for question in data.questions}
+    library = Library(passage_paper(document, embedder) for document in data.documents)
+    product = Library(product_paper(document, embedder) for document in data.documents)
+    hits = {question.id: ask(library, question, embedder) for question in data.questions}
     product_hits = {question.id: ask(product, question, embedder) for question in data.questions}
     return {
         "mixed vault": {
-            **baselines(data, shards, embedder),
-            "LifeVault, words only": by_passage(data, {q.id: ask(shards, q, None) for q in data.questions}),
+            **baselines(data, library, embedder),
+            "LifeVault, words only": by_passage(data, {q.id: ask(library, q, None) for q in data.questions}),
             "LifeVault": by_passage(data, hits),
             "LifeVault, own chunks": by_overlap(data, product_hits),
         },
-        "other languages": other_languages(data, shards, embedder),
+        "other languages": other_languages(data, library, embedder),
         "PDF pages": pdf_pages(data, embedder),
         "answers": {
-            "ready-made passages": answers(data, shards, hits, embedder),
+            "ready-made passages": answers(data, library, hits, embedder),
             "own chunks": answers(data, product, product_hits, embedder),
         },
         "latency": latency(data, embedder),
     }
 
 
-def ask(shards: Sequence[Shard], question: Question, embedder: CachedEmbedder | None, limit: int = 10) -> list[Hit]:
+def ask(library: Library, question: Question, embedder: CachedEmbedder | None, limit: int = 10) -> list[Hit]:
     vector = embedder.embed_query(question.text) if embedder else None
-    return search(shards, question.text, vector, limit, embedder=embedder)
+    return library.search(question.text, vector, limit, embedder=embedder)
 
 
 def grouped(questions: Iterable[Question], add: Callable[[Scores, Question], None]) -> Result:
@@ -123,14 +122,14 @@ def by_overlap(data: EvaluationSet, hits: dict[str, list[Hit]]) -> Result:
     return grouped(data.questions, add)
 
 
-def baselines(data: EvaluationSet, shards: list[Shard], embedder: CachedEmbedder) -> Result:
+def baselines(data: EvaluationSet, library: Library, embedder: CachedEmbedder) -> Result:
     """BM25 of title and body, whole passages as single vectors, and both fused by reciprocal rank."""
     passages = [(d.title, name, text) for d in data.documents for name, text in d.passages.items()]
     names = [name for _, name, _ in passages]
     vectors = embedder.embed_passages([f"{title}\n{text}" for title, _, text in passages])
 
     def words(question: Question) -> NDArray[np.float64]:
-        found = lexical.match(shards, question.text)
+        found = lexical.match(library.scope, question.text)
         titles: NDArray[np.float64] = (found.in_title * found.title_idf).sum(axis=1)
         return found.body(found.idf) + titles[found.chunk_document]
 
@@ -157,9 +156,9 @@ def ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-def other_languages(data: EvaluationSet, shards: list[Shard], embedder: CachedEmbedder) -> Result:
+def other_languages(data: EvaluationSet, library: Library, embedder: CachedEmbedder) -> Result:
     """Hindi and Spanish questions about English passages; MiniLM and its words are English."""
-    hits = {question.id: ask(shards, question, embedder) for question in data.foreign}
+    hits = {question.id: ask(library, question, embedder) for question in data.foreign}
 
     def add(scores: Scores, question: Question) -> None:
         scores.add(passage_of(hits[question.id], data.documents), set(question.relevant))
@@ -170,14 +169,15 @@ def other_languages(data: EvaluationSet, shards: list[Shard], embedder: CachedEm
 def pdf_pages(data: EvaluationSet, embedder: CachedEmbedder) -> Result:
     """Real PDFs, read and cut as the product does it; a page counts once, at its first hit."""
     files = [json.loads(line) for line in (data.folder / "pdf" / "files.jsonl").read_text().splitlines()]
-    shards = []
+    papers = []
     for file in files:
         pages = asyncio.run(_read_pdf((data.folder / "pdf" / file["file"]).read_bytes()))
-        shards.append(product_shard(Document(file["file"], "pdf", file["title"], {}), embedder, pages))
+        papers.append(product_paper(Document(file["file"], "pdf", file["title"], {}), embedder, pages))
+    library = Library(papers)
     by_id = {Document(file["file"], "pdf", "", {}).id: file["file"] for file in files}
 
     def add(scores: Scores, question: Question) -> None:
-        found = ask(shards, question, embedder, limit=60)
+        found = ask(library, question, embedder, limit=60)
         pages = list(dict.fromkeys((by_id[hit.document_id], hit.page) for hit in found))
         scores.add(pages[:10], {(question.document, page) for page in question.pages})
 
@@ -193,14 +193,13 @@ async def _read_pdf(data: bytes) -> list[Page]:
 
 
 def answers(
-    data: EvaluationSet, shards: list[Shard], hits: dict[str, list[Hit]], embedder: CachedEmbedder
+    data: EvaluationSet, library: Library, hits: dict[str, list[Hit]], embedder: CachedEmbedder
 ) -> dict[str, float]:
     """In percent. A quote counts when it holds the marked answer in the right document, and is exact when it equals
     the text of its page at its offsets."""
-    pages = {shard.source.document_id: shard for shard in shards}
     given = {question.id: extractive.answer(question.text, hits[question.id]) for question in data.questions}
     exact = [
-        pages[quoted.document_id].page_text(quoted.page - 1)[quoted.start : quoted.end] == quoted.quote
+        library.pages[quoted.version_id, quoted.page][quoted.start : quoted.end] == quoted.quote
         for answer in given.values()
         for quoted in answer.citations
     ]
@@ -210,7 +209,7 @@ def answers(
             verdicts = [holds_answer(data, question, quoted) for quoted in given[question.id].citations]
             right.append(any(verdicts))
             first.append(any(verdicts[:1]))
-    refused = [not extractive.answer(q.text, ask(shards, q, embedder)).found for q in data.unanswerable]
+    refused = [not extractive.answer(q.text, ask(library, q, embedder)).found for q in data.unanswerable]
     return {
         "unanswerable, said not found": percent(refused),
         "answerable, said not found": percent([not answer.found for answer in given.values()]),
@@ -246,27 +245,28 @@ def latency(data: EvaluationSet, embedder: CachedEmbedder) -> Result:
     """Milliseconds, question embedded anew each time. Cold: open every shard, then the first search."""
     contracts = [document for document in data.documents if document.folder == "cuad"]
     return {
-        f"{name}, {LARGE} chunks": _latency(shard_bytes(documents, embedder), data.questions, embedder.inner)
+        f"{name}, {LARGE} chunks": _latency(many(documents, embedder), data.questions, embedder.inner)
         for name, documents in (("all documents", data.documents), ("contracts only", contracts))
     }
 
 
-def _latency(plain: list[bytes], asked: list[Question], embedder: Embedder) -> dict[str, float]:
+def _latency(papers: list[Paper], asked: list[Question], embedder: Embedder) -> dict[str, float]:
     questions = [question.text for question in asked[:: len(asked) // 60]]
 
     def cold(text: str) -> float:
-        return timed(lambda: search([open_shard(each) for each in plain], text, None, 10, embedder=embedder))
+        return timed(lambda: search(papers, text, None, 10, embedder=embedder))
 
-    search([open_shard(plain[0])], questions[0], None, 10, embedder=embedder)
+    search(papers[:1], questions[0], None, 10, embedder=embedder)
     first = [cold(text) for text in questions[::5]]
-    shards = [open_shard(each) for each in plain]
-    search(shards, questions[0], None, 10, embedder=embedder)
-    warm = [timed(lambda text=text: search(shards, text, None, 10, embedder=embedder)) for text in questions]  # type: ignore[misc]
-    vectors, query = np.concatenate([shard.vectors for shard in shards]), embedder.embed_query(questions[0])
+    library = Library(papers)
+    library.search(questions[0], None, 10, embedder=embedder)
+    warm = [timed(lambda text=text: library.search(text, None, 10, embedder=embedder)) for text in questions]  # type: ignore[misc]
+    query = embedder.embed_query(questions[0])
+    vectors = np.random.default_rng(1).standard_normal((library.scope.shelves[0].rows, len(query)), np.float32)
     bare = float(np.median([timed(lambda: vectors @ query) for _ in range(20)]))
     baseline = bare + float(np.median([timed(lambda text=text: embedder.embed_query(text)) for text in questions]))  # type: ignore[misc]
     return {
-        "shards": len(shards),
+        "documents": len(papers),
         "vectors": len(vectors),
         "warm p50": round(float(np.percentile(warm, 50)), 1),
         "warm p95": round(float(np.percentile(warm, 95)), 1),
@@ -276,12 +276,12 @@ def _latency(plain: list[bytes], asked: list[Question], embedder: Embedder) -> d
     }
 
 
-def shard_bytes(documents: list[Document], embedder: CachedEmbedder) -> list[bytes]:
-    """The documents again and again until there are `LARGE` chunks, each with memory of its own."""
-    once = [passage_shard_bytes(document, embedder) for document in documents]
+def many(documents: list[Document], embedder: CachedEmbedder) -> list[Paper]:
+    """The documents again and again until there are `LARGE` chunks."""
+    once = [passage_paper(document, embedder) for document in documents]
     sizes = [len(document.passages) for document in documents]
     count = int(np.searchsorted(np.cumsum(sizes * (LARGE // sum(sizes) + 1)), LARGE)) + 1
-    return [bytes(bytearray(once[at % len(once)])) for at in range(count)]
+    return [once[at % len(once)] for at in range(count)]
 
 
 def timed(action: Callable[[], object]) -> float:

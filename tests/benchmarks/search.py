@@ -28,17 +28,21 @@ import httpx
 import numpy as np
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.embedded.postgres import embedded_postgres
 from app.cli.embedded.valkey import embedded_valkey
+from app.core.clock import new_id
 from app.core.config import load_settings
 from app.core.logging import configure_logging
 from app.db.runtime import close_runtime, current, open_runtime
 from app.db.session import Actor, session_scope
 from app.main import create_app
-from app.rag import engine
+from app.rag import cache, engine, service
 from app.rag.chunking import chunk_pages
 from app.rag.document import Chunk, Page, Source
+from app.rag.models import PAGE, Artifact
 from app.rag.publishing import Index, publish
 from app.rag.shard import build_shard, passages_to_embed
 from tests.conftest import random_key
@@ -93,8 +97,21 @@ async def store(documents: Sequence[Paper]) -> Any:
         model_id = embedder.model_id if embedder else None
         shard = build_shard(source, paper.pages, paper.chunks, vectors, model_id)
         async with session_scope(Actor.vault(vault.id)) as session:
+            await keep_pages(session, source, paper.pages)
             await publish(session, Index(source, shard, model_id, len(paper.pages), len(paper.chunks)))
     return user
+
+
+async def keep_pages(session: AsyncSession, source: Source, pages: Sequence[Page]) -> None:
+    """The pages beside the index, as reading leaves them."""
+    ring = await current().keys.ring(session, source.vault_id)
+    shared = {"version_id": source.version_id, "vault_id": source.vault_id, "stage": PAGE, "pipeline": engine.PIPELINE}
+    rows = []
+    for page in pages:
+        row_id = new_id()
+        body = ring.seal("rag_artifacts", row_id, "body", page.text.encode())
+        rows.append({"id": row_id, "ordinal": page.number, "body": body, **shared})
+    await session.execute(insert(Artifact), rows)
 
 
 async def milliseconds(work: Callable[[str], Awaitable[object]], questions: Sequence[str]) -> dict[str, float]:
@@ -133,7 +150,7 @@ async def measure(documents: Sequence[Paper], client: httpx.AsyncClient, url: st
         assert len(response.raise_for_status().json()["hits"]) == 10
 
     async def ask_cold(text: str) -> None:
-        engine.shard_cache.cache_clear()
+        cache.shelf_cache.cache_clear()
         await ask(text)
 
     connection = await in_clear(url, documents)
@@ -179,6 +196,7 @@ async def run(arguments: argparse.Namespace, postgres: Any, valkey: str, folder:
         shard_cache_bytes=2**30,
     )
     open_runtime(settings)
+    service.warm_up_now(settings)
     transport = httpx.ASGITransport(create_app(settings))
     result = {}
     async with httpx.AsyncClient(transport=transport, base_url="http://bench") as client:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from app.core.clock import new_id
 from app.db.models import OutboxEvent
 from app.db.runtime import Runtime
-from app.db.session import NOBODY, SYSTEM, Actor, enter, entered, new_session, session_scope
+from app.db.session import NOBODY, SYSTEM, Actor, enter, new_session, session_scope, transaction_of
 from tests.db.queries import queries
 
 pytestmark = pytest.mark.anyio
@@ -157,7 +157,7 @@ async def test_a_connection_that_rested_for_long_is_asked_whether_it_lives(runti
     for rest_seconds in (30, -1):
         monkeypatch.setattr("app.db.driver.REST_SECONDS", rest_seconds)
         async with session_scope(SYSTEM) as session:
-            driver = (await entered(session)).driver
+            driver = await transaction_of(session).driver()
         log = lambda query: asked.append(query.query)  # noqa: E731
         driver.add_query_logger(log)
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.rag.document import Chunk, Page, Source
-from app.rag.shard import Shard, build_shard, open_shard, passages_to_embed
+from app.rag.shard import passages_to_embed
 from app.rag.text import stems, term_id
+from tests.rag.library import Paper, make_paper
 
 PAPERS = {
     "Honda Jazz motor insurance 2023": (
@@ -62,16 +63,12 @@ def cut(pieces: Sequence[str], page: int = 1) -> tuple[Page, list[Chunk]]:
     return Page(page, text), chunks
 
 
-def make_bytes(title: str, pieces: Sequence[str], embedder: WordEmbedder | None = None) -> bytes:
+def make_shard(title: str, pieces: Sequence[str], embedder: WordEmbedder | None = None) -> Paper:
     page, chunks = cut(pieces)
     source = source_of(title)
     vectors = embedder.embed_passages(passages_to_embed(source, chunks)) if embedder else None
-    return build_shard(source, [page], chunks, vectors, embedder.model_id if embedder else None)
+    return make_paper(source, [page], chunks, vectors, embedder.model_id if embedder else None)
 
 
-def make_shard(title: str, pieces: Sequence[str], embedder: WordEmbedder | None = None) -> Shard:
-    return open_shard(make_bytes(title, pieces, embedder))
-
-
-def make_shards(embedder: WordEmbedder | None = None) -> list[Shard]:
+def make_shards(embedder: WordEmbedder | None = None) -> list[Paper]:
     return [make_shard(title, pieces, embedder) for title, pieces in PAPERS.items()]

@@ -6,8 +6,8 @@ import pytest
 
 from app.rag.citations import resolve, verify
 from app.rag.extractive import answer
-from app.rag.ranking import search
 from app.rag.values import Kind, holds, wanted
+from tests.rag.library import search
 from tests.rag.papers import PAPERS, WordEmbedder, cut, make_shard, make_shards
 
 

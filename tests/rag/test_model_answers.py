@@ -374,7 +374,7 @@ async def test_a_dead_provider_costs_nothing_for_each_question(asked, provider, 
 
 
 async def test_a_provider_that_is_back_is_asked_again(asked, provider, ana, monkeypatch):
-    monkeypatch.setattr("app.rag.breaker.PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr("app.core.breaker.PAUSE_SECONDS", 0.1)
     provider.answers(Reply(status=500))
     for _ in range(4):
         await ask(asked, ana)

@@ -17,7 +17,7 @@ from app.db.session import session_scope
 from app.jobs.runner import run_job
 from app.jobs.service import JobRun
 from app.main import create_app
-from app.rag import engine, ingest, publishing, renewal, service, tasks
+from app.rag import cache, engine, ingest, publishing, renewal, service, tasks
 from app.rag.models import PAGE, Artifact, ShardRow
 from app.rag.steps import Steps
 from tests.conftest import drain_jobs
@@ -520,7 +520,7 @@ async def test_one_damaged_index_does_not_keep_the_others_from_answering(client,
     user, document, vault_id = await stored(client)
     other = await upload(client, user, vault_id, name="Damaged.txt")
     await drain_jobs(settings)
-    engine.shard_cache.cache_clear()
+    cache.shelf_cache.cache_clear()
     async with session_scope() as session:
         damaged = ShardRow.document_id == UUID(other["id"])
         body = ShardRow.body.op("||")(b"\0")

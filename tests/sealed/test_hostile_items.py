@@ -284,6 +284,19 @@ def test_a_replaced_item_key_is_refused_even_under_the_real_key_of_the_epoch(fam
             family.open("carol").items.open(family.passport)
 
 
+def test_new_writing_under_a_key_from_before_the_epoch_is_refused(family):
+    """A careless client, or one that wants those who left to go on reading."""
+    alice, bob = family.open("alice"), family.accounts["bob"].identity
+    alice.renew_key()
+    second, (key,) = read_revision(blob_of(family, 2)), alice.items._keys(family.passport)
+    counter, place = alice.keyring.head.counter, Place(family.vault, family.passport, "", 3)
+    fields = {"title": "for those who left"}
+    forge(family, new_revision(bob, key.key, place, fields, previous=second.digest(), members_counter=counter), 3)
+
+    with pytest.raises(Tampered):
+        family.open("carol").items.open(family.passport)
+
+
 def test_the_key_of_an_epoch_seals_no_records(family):
     """Key reuse across purposes: a box made with the key of an epoch is not taken for a record or a wrap of another."""
     secret = family.open("bob").keyring.secret

@@ -8,7 +8,7 @@ import pytest
 
 from app.sealed.box import Key, new_key
 from app.sealed.client import SealedClient
-from app.sealed.encoding import NO_DIGEST, digest, pack
+from app.sealed.encoding import NO_DIGEST, digest, number, pack
 from app.sealed.errors import (
     Conflict,
     KeyChanged,
@@ -23,7 +23,7 @@ from app.sealed.errors import (
 from app.sealed.identity import Identity
 from app.sealed.item_keys import ItemKey, wrap_item_keys
 from app.sealed.keyring import Keyring, seal_link
-from app.sealed.members import Member, MemberList, Role, key_check
+from app.sealed.members import Member, MemberList, Role, check_successor, key_check
 from app.sealed.names import (
     chain_name,
     closing_name,
@@ -33,6 +33,7 @@ from app.sealed.names import (
     state_name,
     wrap_name,
 )
+from app.sealed.pins import Pins
 from app.sealed.revision import Place, new_revision, read_revision
 from app.sealed.transport import MemoryTransport
 from app.sealed.vault import create_vault
@@ -171,6 +172,15 @@ def test_another_key_within_an_epoch_is_refused(family):
 
     with pytest.raises(Tampered):
         family.open("carol")
+
+
+@pytest.mark.parametrize("epoch", [0, 3, 2**63])
+def test_an_epoch_that_is_not_the_next_one_is_refused(family, epoch):
+    head, alice = family.open("alice").keyring.head, family.accounts["alice"]
+    after = replace(head, counter=head.counter + 1, previous=head.digest(), epoch=epoch, signer=alice.id)
+
+    with pytest.raises(Tampered):
+        check_successor(head, after)
 
 
 def test_a_skipped_list_is_refused(family):
@@ -433,6 +443,28 @@ def test_a_replaced_closing_of_an_epoch_is_refused(removed):
         family.open("carol").items.open(family.passport)
 
 
+@pytest.mark.parametrize("revision", [2, 3], ids=["in place of the last", "after the last"])
+def test_a_backdated_revision_is_refused_also_by_a_device_that_never_saw_the_item(removed, revision):
+    """Bob writes as if before his removal, and the server puts that into the closing of the epoch."""
+    family, known = removed
+    key, bob = key_of(family, family.passport), family.accounts["bob"].identity
+    before = read_revision(family.server.get(revision_name(family.vault, family.passport, revision - 1)))
+    place, counter = Place(family.vault, family.passport, "", revision), known.head.counter
+    fields = {"title": "always been so"}
+    blob = new_revision(bob, key, place, fields, previous=before.digest(), members_counter=counter)
+    family.server.blobs[revision_name(family.vault, family.passport, revision)] = blob
+    fresh = Pins(vaults=family.pins("carol").vaults)
+    vault = SealedClient(family.server, family.accounts["carol"], fresh).open_vault(family.vault)
+
+    with pytest.raises(Tampered):
+        vault.items.open(family.passport)
+    entry = pack(family.passport.bytes, number(revision), read_revision(blob).digest())
+    family.server.blobs[closing_name(family.vault, 1)] = pack(entry)
+    vault.refresh()
+    with pytest.raises(Tampered):
+        vault.items.open(family.passport)
+
+
 def test_the_removed_member_can_not_sign_the_next_list(removed):
     family, known = removed
     bob = family.accounts["bob"]
@@ -483,8 +515,8 @@ def verify(family: Family, blobs: dict[str, bytes]) -> int:
 
 def test_whatever_two_blobs_of_a_kind_are_swapped_the_client_notices(family):
     alice = family.open("alice")
-    for number in range(5):
-        alice.items.put({"title": f"Note {number}"})
+    for each in range(5):
+        alice.items.put({"title": f"Note {each}"})
     kinds: dict[tuple[str, int], list[str]] = {}
     for name in family.server.names(f"vaults/{family.vault}/"):
         if "/wraps/" not in name and not name.endswith("/clock"):

@@ -3,12 +3,14 @@
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 from sqlalchemy import text
 
+from app.db.base import SEALED_BY
+from app.db.reseal import sealed_columns
 from app.db.runtime import Runtime
 from app.db.session import session_scope
 from app.main import create_app
@@ -70,6 +72,15 @@ async def rows_of(statement: str, **values: object) -> list[Any]:
     """What the database holds, as the system sees it."""
     async with session_scope() as session:
         return list((await session.execute(text(statement), values)).all())
+
+
+async def cells_of(owner_id: UUID) -> list[tuple[str, UUID]]:
+    """Every sealed cell of a vault or a person, in whatever room: its table, and the key that it stands under."""
+    found: list[tuple[str, UUID]] = []
+    for table, column in sealed_columns():
+        statement = f"SELECT key_id FROM {table.name} WHERE {column.info[SEALED_BY]} = :owner"
+        found += [(table.name, row.key_id) for row in await rows_of(statement, owner=owner_id)]
+    return found
 
 
 async def speak(

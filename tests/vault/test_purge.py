@@ -20,25 +20,12 @@ from app.db.session import SYSTEM, session_scope
 from app.jobs.runner import run_job
 from app.vault.tasks import purge_due, sweep_blobs
 from tests.factories import auth, make_item, make_user, make_vault
-from tests.vault.conftest import Scene, rows_of
-
-TABLES = (
-    "vault_members",
-    "vault_invitations",
-    "vault_items",
-    "vault_item_versions",
-    "vault_documents",
-    "vault_document_versions",
-)
+from tests.vault.conftest import Scene, cells_of, rows_of
 
 
 async def rows_left(vault_id: UUID) -> list[Any]:
-    found: list[Any] = []
-    for table in TABLES:
-        found += await rows_of(f"SELECT id FROM {table} WHERE vault_id = :vault", vault=vault_id)
-    found += await rows_of("SELECT id FROM vaults WHERE id = :vault", vault=vault_id)
-    found += await rows_of("SELECT id FROM notifications_mails WHERE owner_id = :vault", vault=vault_id)
-    return found + await rows_of("SELECT id FROM data_keys WHERE owner_id = :vault", vault=vault_id)
+    keys = await rows_of("SELECT id FROM data_keys WHERE owner_id = :vault", vault=vault_id)
+    return keys + await cells_of(vault_id)
 
 
 async def blobs_of(vault_id: UUID) -> list[str]:

@@ -71,14 +71,12 @@ class BillingSubscription(Base):
 
 
 class Invoice(Base):
-    """An invoice. A receipt number is given once, when it is paid, without gaps in its series."""
+    """An invoice."""
 
     __tablename__ = "payments_invoices"
     __table_args__ = (
         CheckConstraint("status IN ('draft', 'open', 'paid', 'void', 'uncollectible')", name="status"),
-        CheckConstraint("(receipt_number IS NOT NULL) <= (status = 'paid')", name="receipt"),
         UniqueConstraint("provider", "provider_id"),
-        UniqueConstraint("receipt_series", "receipt_number"),
     )
 
     id: Mapped[Id]
@@ -96,12 +94,32 @@ class Invoice(Base):
     total_cents: Mapped[Cents]
     due_cents: Mapped[Cents]
     paid_cents: Mapped[Cents]
-    receipt_series: Mapped[str | None]
-    receipt_number: Mapped[int | None]
     issued_at: Mapped[datetime]
     paid_at: Mapped[datetime | None]
     provider_seen_at: Mapped[datetime]
     created_at: Mapped[CreatedAt]
+
+
+class BilledLine(Base):
+    """One line of an invoice: what it was for and for which time; amounts are before discount and tax."""
+
+    __tablename__ = "payments_invoice_lines"
+    __table_args__ = (UniqueConstraint("invoice_id", "provider_id"),)
+
+    id: Mapped[Id]
+    family_id: Mapped[FamilyId]
+    invoice_id: Mapped[UUID] = mapped_column(ForeignKey("payments_invoices.id"))
+    provider_id: Mapped[str]
+    position: Mapped[int]
+    description: Mapped[str]
+    lookup_key: Mapped[str | None]
+    quantity: Mapped[int | None]
+    amount_cents: Mapped[Cents]
+    discount_cents: Mapped[Cents]
+    tax_cents: Mapped[Cents]
+    is_proration: Mapped[bool]
+    period_start: Mapped[datetime]
+    period_end: Mapped[datetime]
 
 
 class Payment(Base):
@@ -110,6 +128,7 @@ class Payment(Base):
     __tablename__ = "payments_payments"
     __table_args__ = (
         CheckConstraint("refunded_cents BETWEEN 0 AND received_cents", name="refunded"),
+        CheckConstraint("refunding_cents BETWEEN 0 AND received_cents", name="refunding"),
         UniqueConstraint("provider", "provider_id"),
         Index("ix_payments_payments_charge", "provider", "charge_id", unique=True),
     )
@@ -126,6 +145,8 @@ class Payment(Base):
     amount_cents: Mapped[Cents]
     received_cents: Mapped[Cents]
     refunded_cents: Mapped[Cents] = mapped_column(server_default=text("0"))
+    refunding_cents: Mapped[Cents] = mapped_column(server_default=text("0"))
+    """Asked of the provider and not yet seen there: reserved, so that nobody gives it back twice."""
     is_disputed: Mapped[bool] = mapped_column(server_default=text("false"))
     failure_code: Mapped[str | None]
     card_country: Mapped[str | None]

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, CreatedAt, Id
+from app.db.base import KEY_OF_BODY, SEALED_BY, Base, CreatedAt, Id
 from app.payments.models.families import FamilyId
 
 OPERATION_STATES = ("created", "sent", "succeeded", "failed", "unknown")
@@ -17,19 +17,27 @@ CHECKOUT_STATES = ("open", "complete", "expired")
 class ProviderOperation(Base):
     """One command; its id is the provider's Idempotency-Key (`lv:<id>`), so that repeating it is harmless.
 
-    `request` holds what is needed to send it again: ids, amounts, choices, never what a person wrote. `sent` with a
-    `lease_until` in the past is a process that died; `unknown` is an answer that did not come. Both are resolved by the
-    same key within 24 hours and by a look-up (`lv_op`) after, never by a new key.
+    `request` holds what is needed to send it again: ids, amounts, choices; what a person wrote stands sealed in `body`,
+    and only until the outcome is known. `sent` with a `lease_until` in the past is a process that died; `unknown` is an
+    answer that did not come. Both are resolved by the same key within 24 hours and by a look-up (`lv_op`) after, never
+    by a new key. A `succeeded` one without `followed_at` has an effect of ours that is still to come.
     """
 
     __tablename__ = "payments_operations"
     __table_args__ = (
         CheckConstraint(f"state IN {OPERATION_STATES}", name="state"),
+        CheckConstraint("(body IS NULL) >= (owner_id IS NULL)", name="owner"),
         UniqueConstraint("kind", "subject", "attempt"),
+        UniqueConstraint("cause", "kind", "subject"),
         Index(
             "ix_payments_operations_unsettled",
             "lease_until",
             postgresql_where=text("state IN ('created', 'sent', 'unknown')"),
+        ),
+        Index(
+            "ix_payments_operations_unfollowed",
+            "lease_until",
+            postgresql_where=text("state = 'succeeded' AND followed_at IS NULL"),
         ),
     )
 
@@ -48,6 +56,14 @@ class ProviderOperation(Base):
     lease_until: Mapped[datetime] = mapped_column(server_default=text("now()"))
     first_sent_at: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]
+    followed_at: Mapped[datetime | None]
+    cause: Mapped[UUID | None]
+    """The request with an Idempotency-Key that wants it: repetitions find it again."""
+    owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("auth_users.id", ondelete="SET NULL"), index=True)
+    body: Mapped[bytes | None] = mapped_column(info={SEALED_BY: "owner_id"})
+    key_id: Mapped[UUID | None] = mapped_column(
+        Computed(KEY_OF_BODY, persisted=True), ForeignKey("data_keys.id"), index=True
+    )
     created_at: Mapped[CreatedAt]
 
 

@@ -12,14 +12,13 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
-import structlog
-
 import app
+from app.core.logging import get_log
 from app.rag.reader.errors import REASONS, Unreadable
 from app.rag.reader.pages import clean
 from app.rag.reader.wire import LENGTH_BYTES, Job, Limits, PageEvent, encode_job
 
-log = structlog.get_logger()
+log = get_log(__name__)
 
 # What the reader may see of our environment: where programs, their libraries and models are; no settings, no secrets.
 PASSED_ON: Final = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TESSDATA_PREFIX")

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Response
 
 from app.api.deps import SessionDep
+from app.api.idempotency import idempotent
 from app.api.pages import InvalidCursor
 from app.api.problems import problems
 from app.vault import service
@@ -59,6 +60,7 @@ async def list_types(_: Reader) -> RecordTypeList:
     status_code=201,
     responses={201: MADE, **problems(VaultNotFound, RoleTooLow, LimitReached, InvalidFields)},
 )
+@idempotent()
 async def create_item(data: ItemCreate, principal: Writer, session: SessionDep, response: Response) -> ItemRead:
     """Put a record into a vault.
 

@@ -5,6 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from app.api.deps import SessionDep
+from app.api.idempotency import idempotent
 from app.api.problems import problems
 from app.vault import service
 from app.vault.errors import (
@@ -76,6 +77,7 @@ async def leave_vault(vault_id: UUID, principal: Writer, session: SessionDep) ->
     status_code=201,
     responses=problems(VaultNotFound, RoleTooLow, VaultNotShared, AlreadyMember, LimitReached, TooManyInvitations),
 )
+@idempotent()
 async def create_invitation(
     vault_id: UUID, data: InvitationCreate, principal: Writer, session: SessionDep
 ) -> InvitationRead:

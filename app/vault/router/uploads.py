@@ -13,6 +13,7 @@ from app.api.deps import SessionDep
 from app.api.limits import BodyTooLarge
 from app.api.problems import problems
 from app.core.schemas import FILLED_PATTERN
+from app.payments.errors import PlanLimitReached
 from app.vault import service
 from app.vault.errors import (
     DocumentNotFound,
@@ -50,7 +51,7 @@ FORM = {
         "encoding": {"file": {"contentType": "application/octet-stream"}},
     }
 }
-UPLOAD_ERRORS = (UploadInterrupted, RoleTooLow, FileTooLarge, BodyTooLarge, EmptyFile)
+UPLOAD_ERRORS = (UploadInterrupted, RoleTooLow, FileTooLarge, BodyTooLarge, EmptyFile, PlanLimitReached)
 FORM_ERRORS = (InvalidForm, FormExpected, FileMissing)
 
 router = APIRouter(prefix="/documents")

@@ -5,6 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from app.api.deps import SessionDep
+from app.api.idempotency import idempotent
 from app.api.pages import InvalidCursor
 from app.api.problems import problems
 from app.vault import service
@@ -37,6 +38,7 @@ router = APIRouter(prefix="/vaults")
 
 
 @router.post("", status_code=201, responses={201: MADE, **problems(SealedNotOffered, LimitReached)})
+@idempotent()
 async def create_vault(data: VaultCreate, principal: Writer, session: SessionDep, response: Response) -> VaultRead:
     """Make a vault. You are its owner; a family vault can be shared with others."""
     vault = await service.create_vault(session, principal, data)

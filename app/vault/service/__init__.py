@@ -23,6 +23,7 @@ from app.vault.service.items import create_item, list_items, read_item, update_i
 from app.vault.service.leaving import leave_all
 from app.vault.service.listing import Filters
 from app.vault.service.members import list_members, remove_member, update_member
+from app.vault.service.paying import count_for_owner
 from app.vault.service.purge import delete_blobs, destroy_vault, purge_due, sweep_blobs
 from app.vault.service.reseal import RESEAL_JOB, reseal_vault, rotate_vault_key
 from app.vault.service.trash import ITEM, purge, restore, trash
@@ -37,6 +38,7 @@ from app.vault.service.vaults import (
     update_vault,
 )
 from app.vault.service.versions import (
+    READ_JOB,
     add_version,
     create_document,
     list_document_versions,
@@ -48,12 +50,14 @@ __all__ = [
     "DELETE_BLOBS",
     "ITEM",
     "PURGE_JOB",
+    "READ_JOB",
     "RESEAL_JOB",
     "Filters",
     "StoredFile",
     "VersionContent",
     "accept_invitation",
     "add_version",
+    "count_for_owner",
     "create_document",
     "create_invitation",
     "create_item",

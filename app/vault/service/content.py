@@ -8,7 +8,6 @@ from pathlib import PurePath
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-import structlog
 from sqlalchemy import exists, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,6 +16,7 @@ from app.auth.principal import Principal
 from app.core.blobs import BlobMissing
 from app.core.clock import new_id
 from app.core.crypto import SealBroken, new_secret
+from app.core.logging import get_log
 from app.core.sniff import HEAD_BYTES, sniff
 from app.core.streams import SealedFile, open_range, seal_stream
 from app.db.runtime import current
@@ -29,7 +29,7 @@ from app.vault.policy import open_to_members
 LONGEST_NAME: Final = 200
 UNNAMED: Final = "Untitled"
 
-log = structlog.get_logger()
+log = get_log(__name__)
 
 
 @dataclass(frozen=True, slots=True)

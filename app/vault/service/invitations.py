@@ -24,7 +24,6 @@ from app.vault.errors import (
     AlreadyMember,
     InvitationForSomebodyElse,
     InvitationNotFound,
-    LimitReached,
     TooManyInvitations,
     VaultNotShared,
 )
@@ -32,6 +31,7 @@ from app.vault.models import invitations, members, vaults
 from app.vault.policy import require
 from app.vault.schemas.vaults import InvitationCreate, InvitationRead, VaultRead
 from app.vault.service.members import list_members
+from app.vault.service.room import require_below
 from app.vault.service.vaults import read_vault
 
 BY_PERSON: Final = Limit("invitations", 100, 3_600)
@@ -62,7 +62,7 @@ async def create_invitation(
         await session.execute(
             delete(invitations).where(invitations.c.vault_id == vault_id, invitations.c.email_digest == digest)
         )
-        await _require_room(session, vault_id, len(present))
+        await _require_room(session, vault_id)
         row = await _insert(session, principal, ring, vault_id, data, digest, token)
         await queue_mail(
             session,
@@ -87,10 +87,12 @@ async def _count(principal: Principal, digest: bytes) -> None:
         raise TooManyInvitations(f"Try again in {wait} seconds", headers={"Retry-After": str(wait)})
 
 
-async def _require_room(session: AsyncSession, vault_id: UUID, present: int) -> None:
+async def _require_room(session: AsyncSession, vault_id: UUID) -> None:
+    present = select(func.count()).select_from(members).where(members.c.vault_id == vault_id)
     waiting = select(func.count()).select_from(invitations).where(invitations.c.vault_id == vault_id, OPEN)
-    if present + (await session.scalar(waiting) or 0) >= current().settings.members_per_vault:
-        raise LimitReached("The vault has as many members and open invitations as it may")
+    both = select(present.scalar_subquery() + waiting.scalar_subquery())
+    refusal = "The vault has as many members and open invitations as it may"
+    await require_below(session, both, current().settings.members_per_vault, vault_id, refusal)
 
 
 async def _insert(

@@ -10,7 +10,6 @@ from app.auth.principal import Principal
 from app.auth.service import before_deletion
 from app.db.acting import acting_for
 from app.db.outbox import emit
-from app.db.acting import acting_for
 from app.db.session import SYSTEM
 from app.jobs.service import create_job
 from app.vault.models import members, vaults

@@ -18,7 +18,6 @@ from app.jobs.service import create_job
 from app.vault.cells import open_body, ring_of, rings_of, seal_body
 from app.vault.errors import (
     BeingPurged,
-    LimitReached,
     NotInTrash,
     SealedNotOffered,
     StaleRevision,
@@ -30,6 +29,7 @@ from app.vault.models import invitations, members, vaults
 from app.vault.policy import require
 from app.vault.schemas.vaults import VaultCreate, VaultRead, VaultUpdate
 from app.vault.service.listing import FIRST_PAGE, Filters
+from app.vault.service.room import require_below
 
 PURGE_JOB: Final = "vault.purge"
 
@@ -73,8 +73,8 @@ async def create_vault(session: AsyncSession, principal: Principal, data: VaultC
 async def require_room_for_vault(session: AsyncSession, user_id: UUID) -> None:
     """See that a person may own another vault. Raises `LimitReached`."""
     owned = select(func.count()).select_from(members).where(members.c.user_id == user_id, members.c.role == "owner")
-    if (await session.scalar(owned) or 0) >= current().settings.vaults_per_user:
-        raise LimitReached("You own as many vaults as you may; purge some")
+    most = current().settings.vaults_per_user
+    await require_below(session, owned, most, user_id, "You own as many vaults as you may; purge some")
 
 
 async def list_vaults(

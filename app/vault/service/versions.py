@@ -14,13 +14,15 @@ from app.db.keys import KeyRing
 from app.db.runtime import current
 from app.jobs.service import create_job
 from app.vault.cells import open_body, ring_of, seal_body, tag_digests
-from app.vault.errors import LimitReached, StaleRevision
+from app.vault.errors import StaleRevision
 from app.vault.models import document_versions, documents
 from app.vault.policy import require
 from app.vault.schemas.documents import DocumentAccepted, DocumentCreate, DocumentRead, DocumentVersionRead
 from app.vault.service.content import StoredFile
 from app.vault.service.documents import CURRENT, opened, visible_document, writable_document
 from app.vault.service.listing import FIRST_PAGE, Filters
+from app.vault.service.paying import count_document, count_version
+from app.vault.service.room import require_below
 
 READ_JOB: Final = "rag.ingest"
 
@@ -30,7 +32,7 @@ async def create_document(
 ) -> DocumentAccepted:
     """Name a stored file as a new document and queue its reading.
 
-    Raises `VaultNotFound`, `RoleTooLow`, `LimitReached`.
+    Raises `VaultNotFound`, `RoleTooLow`, `LimitReached`, `PlanLimitReached`.
     """
     await require_room(session, principal, data.vault_id)
     ring = await ring_of(session, data.vault_id)
@@ -47,6 +49,7 @@ async def create_document(
     duplicate_of = await _duplicate(session, ring, data.vault_id, file)
     await session.execute(insert(documents).values(values))
     job_id = await _add_version(session, principal, ring, data.vault_id, document_id, 1, file)
+    await count_document(session, data.vault_id, document_id)  # after the bytes: in the order of their deletion
     return _accepted(document_id, data.vault_id, 1, job_id, title, file, duplicate_of)
 
 
@@ -54,8 +57,8 @@ async def require_room(session: AsyncSession, principal: Principal, vault_id: UU
     """See that the principal may put another document there. Raises `VaultNotFound`, `RoleTooLow`, `LimitReached`."""
     await require(session, principal, vault_id, "write")
     held = select(func.count()).select_from(documents).where(documents.c.vault_id == vault_id)
-    if (await session.scalar(held) or 0) >= current().settings.documents_per_vault:
-        raise LimitReached("The vault holds as many documents as it may; purge some")
+    most = current().settings.documents_per_vault
+    await require_below(session, held, most, vault_id, "The vault holds as many documents as it may; purge some")
 
 
 async def require_version_room(
@@ -72,7 +75,10 @@ async def require_version_room(
 async def add_version(
     session: AsyncSession, principal: Principal, document_id: UUID, file: StoredFile, *, if_match: str | None
 ) -> DocumentAccepted:
-    """Make a stored file the new content of a document. Raises `DocumentNotFound`, `RoleTooLow`, `StaleRevision`."""
+    """Make a stored file the new content of a document.
+
+    Raises `DocumentNotFound`, `RoleTooLow`, `StaleRevision`, `PlanLimitReached`.
+    """
     row = await writable_document(session, principal, document_id, if_match)
     ring = await ring_of(session, row["vault_id"], row["body"])
     changed = (
@@ -124,6 +130,7 @@ async def _add_version(
         "written_by": user_id,
     }
     await session.execute(insert(document_versions).values(values))
+    await count_version(session, vault_id, version_id, file.size)
     return job_id
 
 

@@ -2,22 +2,31 @@
 
 import threading
 import time
+from typing import Final
+
+from prometheus_client import Gauge
 
 FAILURES = 3
 PAUSE_SECONDS = 15.0
 LONGEST_PAUSE_SECONDS = 300.0
 
+is_open: Final = Gauge("lifevault_breaker_open", "Whether calls of a service are held back as it fails.", ["service"])
+_all: Final[dict[str, list["Breaker"]]] = {}
+
 
 class Breaker:
     """Closed until `FAILURES` calls in a row have failed; then one call a pause is let through until one succeeds.
 
-    Safe to share between threads and tasks; a call that was let through and never reports back does no harm.
+    Safe to share between threads and tasks; a call that was let through and never reports back does no harm. Breakers
+    live as long as the process; `service` is what /health/ready and /metrics call them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, service: str) -> None:
         self._failures = 0
         self._open_until = 0.0
         self._lock = threading.Lock()
+        _all.setdefault(service, []).append(self)
+        is_open.labels(service).set_function(lambda: not states()[service])
 
     @property
     def closed(self) -> bool:
@@ -45,3 +54,8 @@ class Breaker:
         with self._lock:
             self._failures = self._failures + 1 if asked_pause is None else FAILURES
             self._open_until = time.monotonic() + min(asked_pause or PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+
+
+def states() -> dict[str, bool]:
+    """Each service that this process has a breaker for, and whether all its calls are let through."""
+    return {service: all(breaker.closed for breaker in breakers) for service, breakers in _all.items()}

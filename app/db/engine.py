@@ -1,0 +1,58 @@
+"""The engine of a process: its pool, and how it connects."""
+
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from app.core.config import Settings
+from app.db.driver import watch_pool
+
+SUPABASE_POOLER_PORT = 6543
+
+
+def make_engine(settings: Settings) -> AsyncEngine:
+    """An engine in autocommit mode: `app.db.transaction` sends BEGIN and COMMIT, so that nothing is sent besides."""
+    url = settings.database_url.get_secret_value()
+    arguments: dict[str, Any] = {
+        "timeout": settings.database_connect_timeout_seconds,
+        "command_timeout": settings.database_timeout_seconds,
+    }
+    engine_arguments: dict[str, Any] = {}
+    if is_pooled(url):
+        arguments["statement_cache_size"] = 0
+        engine_arguments["connect_args"] = {
+            "prepared_statement_cache_size": 0,
+            "prepared_statement_name_func": lambda: f"__lv_{uuid4()}__",
+        }
+    dsn = asyncpg_url(url)
+
+    async def open_connection(*_: Any, **__: Any) -> "asyncpg.Connection[asyncpg.Record]":
+        return await asyncpg.connect(dsn, **arguments)
+
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
+        async_creator=open_connection,
+        isolation_level="AUTOCOMMIT",
+        pool_size=settings.database_pool_size,
+        max_overflow=settings.database_pool_overflow,
+        pool_timeout=settings.database_connect_timeout_seconds,
+        **engine_arguments,
+    )
+    watch_pool(engine.sync_engine, ping_seconds=settings.database_connect_timeout_seconds)
+    return engine
+
+
+def is_pooled(url: str) -> bool:
+    """Whether a transaction pooler (PgBouncer, Supabase) stands in between, where prepared statements don't last."""
+    parts = urlsplit(url)
+    return parts.port == SUPABASE_POOLER_PORT or "pooler" in (parts.hostname or "") or "pgbouncer=true" in url
+
+
+def asyncpg_url(url: str) -> str:
+    """A URL as asyncpg reads it: no driver suffix, no marks meant for other libraries."""
+    scheme, separator, rest = url.partition("://")
+    rest = rest.replace("?pgbouncer=true&", "?").replace("?pgbouncer=true", "").replace("&pgbouncer=true", "")
+    return f"{scheme.partition('+')[0]}{separator}{rest}"

@@ -1,0 +1,115 @@
+"""A transaction: the connection that it is on, and the principal that row-level security goes by.
+
+It begins with one round trip: BEGIN, role, principal, and a question where there is one (see `app.db.session.enter`).
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final, cast
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.util import await_only, greenlet_spawn
+
+from app.db.driver import ERRORS, Driver, as_database_error
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Whom a transaction acts for; row-level security compares rows with `setting`."""
+
+    setting: str
+
+    @classmethod
+    def user(cls, user_id: UUID) -> "Actor":
+        """A person: their own rows and those of their vaults."""
+        return cls(f"user:{user_id}")
+
+    @classmethod
+    def vault(cls, vault_id: UUID) -> "Actor":
+        """A job that works within one vault."""
+        return cls(f"vault:{vault_id}")
+
+    @classmethod
+    def family(cls, family_id: UUID) -> "Actor":
+        """What one family pays and uses."""
+        return cls(f"family:{family_id}")
+
+
+SYSTEM: Final = Actor("system")
+NOBODY: Final = Actor("")
+
+
+class Transaction:
+    """A connection from the pool while a transaction is on it; when one has ended, the next may begin.
+
+    `info` names the `actor` that the transactions act for, and the `role` they take, if any.
+    """
+
+    def __init__(self, engine: Engine, info: dict[Any, Any]) -> None:
+        self._engine = engine
+        self._info = info
+        self._pooled: PoolProxiedConnection | None = None
+        self._driver: Driver | None = None
+        self._connection: Connection | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it holds a connection."""
+        return self._pooled is not None
+
+    async def begin(self, question: str = "") -> str:
+        """Take a connection and begin; returns the tag of the last command.
+
+        Raises `DBAPIError`, and `OSError` or asyncpg's errors if there is no connection.
+        """
+        if self._pooled is not None:
+            raise RuntimeError("the transaction has begun")
+        self._pooled = await greenlet_spawn(self._engine.raw_connection)
+        self._driver = driver = cast(Driver, self._pooled.driver_connection)
+        settings = f"set_config('app.principal', {_quoted(self._info.get('actor', NOBODY).setting)}, true)"
+        if role := self._info.get("role"):
+            settings = f"set_config('role', {_quoted(role)}, true), {settings}"
+        return await _run(driver, f"BEGIN; SELECT {settings}; {question}")
+
+    async def driver(self) -> Driver:
+        """What statements are sent by; begins if it has not. Raises as `begin` does."""
+        if self._driver is None:
+            await self.begin()
+        return cast(Driver, self._driver)
+
+    def connection(self) -> Connection:
+        """The connection for SQLAlchemy, from within one of its greenlets; begins if it has not."""
+        if self._pooled is None:
+            await_only(self.begin())
+        if self._connection is None:
+            self._connection = Connection(self._engine, self._pooled)
+        return self._connection
+
+    async def commit(self) -> None:
+        """Commit, if it has begun. Raises `InvalidRequestError` if the database rolled back, `DBAPIError`."""
+        if self._driver is None:
+            return
+        if await _run(self._driver, "COMMIT") != "COMMIT":
+            raise InvalidRequestError("a statement of the transaction had failed, so the database rolled it back")
+        await self.end()
+
+    async def end(self) -> None:
+        """Give the connection back; the pool rolls back what was not committed."""
+        pooled, self._pooled, self._driver, self._connection = self._pooled, None, None, None
+        if pooled is not None:
+            await greenlet_spawn(pooled.close)
+
+
+async def _run(driver: Driver, commands: str) -> str:
+    """Send commands without parameters in one round trip; returns the tag of the last."""
+    try:
+        tag: str = await driver.execute(commands)
+    except ERRORS as error:
+        raise as_database_error(error) from error
+    return tag
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,37 @@
+"""Routes of payments: one file for each group, joined here."""
+
+from fastapi import APIRouter
+
+from app.payments.router import (
+    admin_books,
+    admin_money,
+    admin_reports,
+    cards,
+    checkout,
+    family,
+    invoices,
+    operations,
+    plans,
+    receipts,
+    subscription,
+    usage,
+    webhooks,
+)
+
+router = APIRouter(prefix="/payments", tags=["payments"])
+for group in (
+    plans,
+    family,
+    usage,
+    checkout,
+    subscription,
+    cards,
+    invoices,
+    receipts,
+    operations,
+    webhooks,
+    admin_money,
+    admin_books,
+    admin_reports,
+):
+    router.include_router(group.router)

@@ -1,0 +1,1 @@
+"""What happens to money: cards, invoices, subscriptions, disputes and what falls due."""

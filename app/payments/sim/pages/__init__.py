@@ -1,0 +1,1 @@
+"""What a person sees: checkout, 3-D Secure, portal and invoice."""
