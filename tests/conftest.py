@@ -19,6 +19,7 @@ from app import tasks
 from app.cli.embedded.postgres import PostgresUrls, embedded_postgres
 from app.cli.embedded.valkey import embedded_valkey
 from app.core.config import Settings, load_settings
+from app.core.logging import configure_logging
 from app.db import runtime as runtimes
 from app.db.runtime import Runtime, close_runtime, open_runtime
 from app.db.session import new_session, session_scope
@@ -29,6 +30,7 @@ from tests.stack import Stack, free_port
 
 ROOT = Path(__file__).parent.parent
 assert tasks.__all__  # importing them registers every package's tasks
+configure_logging()  # pytest shows the lines beside a failure
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,7 @@ class Live(ResponseModel):
 
 
 class Ready(ResponseModel):
-    """Whether each part answers. `degraded`: requests are served; background work waits, or models are done without."""
+    """Whether each part answers; models are among them while they do not. `degraded`: requests are served."""
 
     status: Literal["ok", "degraded", "down"]
     parts: dict[str, Literal["ok", "down", "not configured"]]
@@ -56,7 +56,7 @@ async def ready(response: Response) -> Ready:
     names = ("database", "blobs", "queue")
     states = await asyncio.gather(_probe(_database), _probe(current().blobs.check), _queue())
     parts = dict(zip(names, states, strict=True))
-    parts.update({service: "ok" if closed else "down" for service, closed in breaker.states().items()})
+    parts.update({service: "down" for service, closed in breaker.states().items() if not closed})
     if "down" in (parts["database"], parts["blobs"]):
         response.status_code = 503
         response.headers["Retry-After"] = "2"

@@ -32,6 +32,10 @@ class User(Base):
     """
 
     __tablename__ = "auth_users"
+    __table_args__ = (
+        Index(None, "claimed_at", postgresql_where=text("claimed_at IS NOT NULL")),
+        Index("ix_auth_users_unconfirmed", "created_at", postgresql_where=text("email_verified_at IS NULL")),
+    )
 
     id: Mapped[Id]
     email_digest: Mapped[bytes] = mapped_column(unique=True)
@@ -56,6 +60,7 @@ class UserSession(Base):
     """
 
     __tablename__ = "auth_sessions"
+    __table_args__ = (Index(None, "ended_at", postgresql_where=text("ended_at IS NOT NULL")),)
 
     id: Mapped[Id]
     user_id: Mapped[UserId]
@@ -77,6 +82,7 @@ class RefreshToken(Base):
     """A refresh token, usable once; `parent_id` is the one that it replaced."""
 
     __tablename__ = "auth_refresh_tokens"
+    __table_args__ = (Index(None, "used_at", postgresql_where=text("used_at IS NOT NULL")),)
 
     id: Mapped[Id]
     session_id: Mapped[UUID] = mapped_column(ForeignKey("auth_sessions.id", ondelete="CASCADE"), index=True)

@@ -18,7 +18,7 @@ class Breaker:
     """Closed until `FAILURES` calls in a row have failed; then one call a pause is let through until one succeeds.
 
     Safe to share between threads and tasks; a call that was let through and never reports back does no harm. Breakers
-    live as long as the process; `service` is what /health/ready and /metrics call them.
+    live as long as the process; `service` is what /metrics calls them, and /health/ready while they are open.
     """
 
     def __init__(self, service: str) -> None:

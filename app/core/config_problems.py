@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from app.core.config import Settings
 
 KEY_BYTES = 32
+BASE_URL = re.compile(r"[A-Za-z0-9\-._~:/\[\]@!$&'()*+,;=%]+")  # RFC 3986, without ? and #
 WEAK_WORDS = ("secret", "changeme", "password", "lifevault", "example", "default")
 
 
@@ -27,7 +29,7 @@ def named_keys(value: SecretStr) -> list[tuple[str, bytes]]:
 
 def problems_of(settings: "Settings") -> list[str]:
     """What is wrong with settings that are well-formed one by one."""
-    problems = _key_problems(settings)
+    problems = _key_problems(settings) + _url_problems(settings)
     if settings.embedder == "http" and not (settings.embedder_url and settings.embedder_model):
         problems.append("LIFEVAULT_EMBEDDER_URL and LIFEVAULT_EMBEDDER_MODEL are needed for the http embedder")
     if bool(settings.model_url) != bool(settings.model_name):
@@ -60,6 +62,27 @@ def _payment_problems(settings: "Settings") -> list[str]:
         ),
     }
     return [problem for problem, found in checks.items() if found]
+
+
+def _url_problems(settings: "Settings") -> list[str]:
+    """Which base URLs nothing could be reached by."""
+    urls = {"PUBLIC": settings.public_url, "MODEL": settings.model_url, "EMBEDDER": settings.embedder_url}
+    return [
+        f"LIFEVAULT_{name}_URL must be like https://host/path, without a name, a password, a query or a fragment"
+        for name, url in urls.items()
+        if (url or name == "PUBLIC") and not _is_base_url(url)
+    ]
+
+
+def _is_base_url(url: str) -> bool:
+    """Whether it is a web address that a path can be appended to (RFC 3986)."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port  # raises ValueError if there is a wrong one
+    except ValueError:
+        return False
+    is_place = parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
+    return is_place and "@" not in parts.netloc and BASE_URL.fullmatch(url) is not None
 
 
 def _key_problems(settings: "Settings") -> list[str]:

@@ -44,9 +44,7 @@ def bound(**values: object) -> Iterator[None]:
 
 def configure_logging(*, debug: bool = False) -> None:
     """Send our logs and those of the libraries to stderr as JSON lines; libraries speak from WARNING on."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines())
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[_JsonLines()], force=True)
     logging.getLogger(OURS).setLevel(logging.DEBUG if debug else logging.INFO)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -58,9 +56,7 @@ def configure_logging(*, debug: bool = False) -> None:
 
 def write_line(event: str, **values: object) -> None:
     """Log at level info what is logged on every request: the same JSON, without the steps of `logging` on the way."""
-    stream = sys.stderr.buffer
-    stream.write(_json({**values, "event": event, "level": "info", "timestamp": utc_now()}) + b"\n")
-    stream.flush()
+    _write({**values, "event": event, "level": "info", "timestamp": utc_now()})
 
 
 def where(error: BaseException) -> list[str]:
@@ -73,18 +69,20 @@ def where(error: BaseException) -> list[str]:
     return frames[-4:]
 
 
-def _json(line: dict[str, object]) -> bytes:
-    return orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z)
+def _write(line: dict[str, object]) -> None:
+    stream = sys.stderr.buffer
+    stream.write(orjson.dumps(line, default=str, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
+    stream.flush()
 
 
-class _JsonLines(logging.Formatter):
+class _JsonLines(logging.Handler):
     """Of libraries only the text as it was written: its values may hold what people wrote."""
 
-    def format(self, record: logging.LogRecord) -> str:
+    def emit(self, record: logging.LogRecord) -> None:
         values: Mapping[str, object] | None = getattr(record, "values", None)
         line = {**_bound.get(), **(_of_library(record) if values is None else {**values, "event": record.msg})}
         line |= {"level": record.levelname.lower(), "timestamp": datetime.fromtimestamp(record.created, UTC)}
-        return _json(line).decode()
+        _write(line)
 
 
 def _of_library(record: logging.LogRecord) -> dict[str, object]:

@@ -13,8 +13,9 @@ Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 REST_SECONDS: Final = 30
 RESTED_SINCE: Final = "rested since"
+# TimeoutError is an OSError; InternalClientError is what a query meets while the server's farewell is being read.
 LOST: Final = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError)
-ERRORS: Final = (*LOST, asyncpg.PostgresError)  # TimeoutError is an OSError; InternalClientError: a query during the server's farewell
+ERRORS: Final = (*LOST, asyncpg.PostgresError)
 
 
 def as_database_error(error: Exception) -> DBAPIError:

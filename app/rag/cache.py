@@ -57,6 +57,12 @@ class ShelfCache:
                 self._drop(next(iter(self._kept)))
             self._sweep_later()
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._kept.clear()
+            self._bytes = 0
+
     def _drop(self, key: Key) -> None:
         entry = self._kept.pop(key, None)
         if entry:

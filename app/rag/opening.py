@@ -26,7 +26,8 @@ from app.rag.memory import Reserve, reserve
 from app.rag.models import PAGE, Artifact, ShardRow
 from app.rag.ranking import PageKey
 from app.rag.scope import Scope
-from app.rag.shelf import Shelf, ShelfBuilder, joined
+from app.rag.shelf import Shelf
+from app.rag.shelving import ShelfBuilder, joined
 from app.vault import service as vaults
 
 BATCH_BYTES: Final = 4 * 2**20

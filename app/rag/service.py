@@ -32,7 +32,7 @@ from app.rag.ranking import Found, Hit, find, rank
 from app.rag.schemas import PageRead, ReadingState
 from app.rag.scope import Scope
 from app.rag.shard import build_shard
-from app.rag.shelf import open_shelves
+from app.rag.shelving import open_shelves
 from app.rag.steps import CONTENTS, Contents
 from app.vault import service as vaults
 

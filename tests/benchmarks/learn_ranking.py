@@ -23,7 +23,7 @@ from app.rag.embedder import Embedder
 from app.rag.features import features
 from app.rag.ranking import CANDIDATES, weigh
 from app.rag.scope import Scope
-from app.rag.shelf import open_shelves
+from app.rag.shelving import open_shelves
 from app.rag.signals import gather
 from tests.benchmarks.evaluation import EvaluationSet, Question, Scores, make_embedder, passage_paper, read_set
 from tests.rag.library import Paper

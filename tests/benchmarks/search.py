@@ -111,7 +111,8 @@ async def keep_pages(session: AsyncSession, source: Source, pages: Sequence[Page
         row_id = new_id()
         body = ring.seal("rag_artifacts", row_id, "body", page.text.encode())
         rows.append({"id": row_id, "ordinal": page.number, "body": body, **shared})
-    await session.execute(insert(Artifact), rows)
+    if rows:
+        await session.execute(insert(Artifact), rows)
 
 
 async def milliseconds(work: Callable[[str], Awaitable[object]], questions: Sequence[str]) -> dict[str, float]:
@@ -150,7 +151,7 @@ async def measure(documents: Sequence[Paper], client: httpx.AsyncClient, url: st
         assert len(response.raise_for_status().json()["hits"]) == 10
 
     async def ask_cold(text: str) -> None:
-        cache.shelf_cache.cache_clear()
+        cache.shelf_cache(current().settings.shard_cache_bytes).clear()
         await ask(text)
 
     connection = await in_clear(url, documents)

@@ -81,3 +81,43 @@ def test_plain_database_and_redis_urls_are_accepted(monkeypatch):
 def test_secrets_are_masked():
     assert key()[:8] not in repr(production())
     assert "postgresql://app" not in repr(production())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "host.test/v1",
+        "ftp://host.test",
+        "https://",
+        "https:///v1",
+        "https://host.test:99999",
+        "https://host.test:port",
+        "https://[::1",
+        "https://name:quartzheron@host.test",
+        "https://host.test/v1?quartzheron",
+        "https://host.test/v1#quartzheron",
+        "https://host.test/a b",
+        "https://host.test/\n",
+        "javascript://host.test/%0aalert(1)",
+    ],
+)
+@pytest.mark.parametrize("name", ["public_url", "model_url", "embedder_url"])
+def test_a_base_url_that_nothing_can_be_reached_by_is_refused_without_being_shown(name, url):
+    with pytest.raises(SettingsError) as refused:
+        load_settings(**{"model_name": "m" * (name == "model_url"), name: url})
+
+    [problem] = refused.value.problems
+    assert problem.startswith(f"LIFEVAULT_{name.upper()} must be like https://")
+    assert "quartzheron" not in problem
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "https://[::1]:8443/v1/", "https://xn--bcher-kva.test/api"])
+def test_base_urls_are_accepted(url):
+    settings = load_settings(public_url=url, model_url=url, model_name="m", embedder_url=url)
+
+    assert settings.public_url == settings.model_url == settings.embedder_url == url
+
+
+def test_the_public_url_can_not_be_empty():
+    with pytest.raises(SettingsError, match="LIFEVAULT_PUBLIC_URL must be like"):
+        load_settings(public_url="")

@@ -11,7 +11,7 @@ from app.rag.embedder import Embedder
 from app.rag.ranking import Hit, find, rank
 from app.rag.scope import Scope
 from app.rag.shard import build_shard
-from app.rag.shelf import open_shelves
+from app.rag.shelving import open_shelves
 
 
 @dataclass(frozen=True)

@@ -373,6 +373,20 @@ async def test_a_dead_provider_costs_nothing_for_each_question(asked, provider, 
     assert len(provider.requests) == before
 
 
+async def test_a_provider_that_is_left_alone_is_shown_as_down(asked, provider, ana):
+    provider.answers(Reply(status=500))
+    for _ in range(3):
+        await ask(asked, ana)
+
+    ready = await asked.get("/health/ready")
+    measured = (await asked.get("/metrics")).text
+
+    assert (ready.status_code, ready.json()["status"], ready.json()["parts"]["model"]) == (200, "degraded", "down")
+    assert 'lifevault_breaker_open{service="model"} 1.0' in measured
+    model.breaker(provider.url).succeeded()
+    assert "model" not in (await asked.get("/health/ready")).json()["parts"]
+
+
 async def test_a_provider_that_is_back_is_asked_again(asked, provider, ana, monkeypatch):
     monkeypatch.setattr("app.core.breaker.PAUSE_SECONDS", 0.1)
     provider.answers(Reply(status=500))

@@ -520,7 +520,7 @@ async def test_one_damaged_index_does_not_keep_the_others_from_answering(client,
     user, document, vault_id = await stored(client)
     other = await upload(client, user, vault_id, name="Damaged.txt")
     await drain_jobs(settings)
-    cache.shelf_cache.cache_clear()
+    cache.shelf_cache(settings.shard_cache_bytes).clear()
     async with session_scope() as session:
         damaged = ShardRow.document_id == UUID(other["id"])
         body = ShardRow.body.op("||")(b"\0")

@@ -13,7 +13,7 @@ from app.rag.memory import Reserve
 from app.rag.old_shard import as_present
 from app.rag.scope import Scope
 from app.rag.shard import build_shard, passages_to_embed
-from app.rag.shelf import ShelfBuilder, joined, open_shelves
+from app.rag.shelving import ShelfBuilder, joined, open_shelves
 from tests.rag.library import Library, Paper
 from tests.rag.old_shards import build_old_shard
 from tests.rag.papers import PAPERS, WordEmbedder, cut, make_shard, make_shards, source_of
@@ -71,7 +71,9 @@ def test_there_is_a_vector_for_the_title_and_for_every_window():
         scope = opened(build_shard(source, [page], chunks, vectors, "four.1"))
         titles, windows = scope.shelves[0].likeness(np.array([[0, 0, 1, 0]], np.float32))
         last = row == len(passages) - 1
-        assert (titles[0, 0], *windows[0]) == pytest.approx((row == 0, row > 0 and not last, last))
+        assert [titles[0, 0], *windows[0]] == pytest.approx(
+            [float(each) for each in (row == 0, row > 0 and not last, last)]
+        )
     start, end = scope.best_window(1, np.array([0, 0, 1, 0], np.float32))
     assert page.text[start:end] == "One line."
 

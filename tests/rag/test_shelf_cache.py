@@ -7,7 +7,8 @@ from app.rag.cache import ShelfCache
 from app.rag.chunking import chunk_pages
 from app.rag.document import Page, Source
 from app.rag.shard import build_shard
-from app.rag.shelf import Shelf, open_shelves
+from app.rag.shelf import Shelf
+from app.rag.shelving import open_shelves
 
 
 def shelf(text: str = "The excess is 350 euros. " * 40) -> Shelf:

@@ -11,7 +11,7 @@ from app.payments.providers import wire, wire_money
 from app.payments.providers.customers import Customers
 from app.payments.providers.fields import Fields
 from app.payments.providers.invoice_lines import InvoiceLines
-from app.payments.providers.port import Line, Missing, Operation, Preview, SubscriptionState
+from app.payments.providers.port import Line, Missing, Operation, Preview, Refused, SubscriptionState
 
 EXPAND: Final = {"expand": ["discounts", "schedule"]}
 LISTED: Final = {"expand": ["data.discounts"], "status": "all"}
@@ -122,7 +122,7 @@ class Subscriptions(InvoiceLines, Customers):
             return await self._update(operation.key, subscription_id, {"cancel_at_period_end": True})
         try:
             await self._delete(_path(subscription_id), operation.key)
-        except Missing:
+        except (Missing, Refused):
             if (await self.fetch_subscription(subscription_id)).status != "canceled":
                 raise
         return await self.fetch_subscription(subscription_id)

@@ -39,9 +39,9 @@ async def _cards(provider: Provider | None, family_id: UUID) -> Sequence[Card]:
 async def add_card(principal: Principal, success_url: str | None, cancel_url: str | None, cause: UUID) -> Outcome:
     """Open a page where a card is added. Raises `UrlNotAllowed`, `PaymentsOff`, and as `operations.execute`."""
     urls = return_urls(success_url, cancel_url)
-    provider = needed_provider()
     async with session_scope(principal.actor) as session:
         family_id = await families.require_payer(session, principal)
+    provider = needed_provider()
     if done := await operations.resume(provider, family_id, "checkout.create", cause):
         return done
     return await open_checkout(provider, principal, Basket(family_id, "card"), urls, cause)

@@ -53,9 +53,9 @@ async def create_checkout(principal: Principal, data: CheckoutCreate, cause: UUI
     `UrlNotAllowed`, `VerifyEmailFirst`, and what `operations.execute` raises.
     """
     urls = return_urls(data.success_url, data.cancel_url)
-    provider = needed_provider()
     async with session_scope(principal.actor) as session:
         family_id = await families.require_payer(session, principal)
+    provider = needed_provider()
     if done := await operations.resume(provider, family_id, CREATE, cause):
         return done
     async with session_scope(principal.actor) as session:

@@ -122,7 +122,7 @@ async def _move(session: AsyncSession, which: ColumnElement[bool], user_id: UUID
     sums: Counter[tuple[UUID, str]] = Counter()
     for row in await session.execute(moved.returning(old.c.family_id, UsageEntry.meter, UsageEntry.amount)):
         sums[row.family_id, row.meter] += row.amount
-    for (family_id, meter), amount in sorted(sums.items(), reverse=True):
+    for (family_id, meter), amount in sorted(sums.items()):
         if family_id != to_family:
             await _count(session, family_id, meter, -amount)
             await _count(session, to_family, meter, amount)

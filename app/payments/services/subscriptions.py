@@ -97,9 +97,9 @@ async def change(principal: Principal, wanted: Wanted, at: datetime | None, caus
 
     Raises as `preview_change`, `PreviewTooOld`, and what `operations.execute` raises.
     """
-    provider = needed_provider()
     async with session_scope(principal.actor) as session:
         family_id = await families.require_payer(session, principal)
+    provider = needed_provider()
     for kind in (CHANGE, PLAN):
         if done := await operations.resume(provider, family_id, kind, cause):
             return done

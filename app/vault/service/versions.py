@@ -48,8 +48,8 @@ async def create_document(
     }
     duplicate_of = await _duplicate(session, ring, data.vault_id, file)
     await session.execute(insert(documents).values(values))
+    await count_document(session, data.vault_id, document_id)  # before the bytes, in the order of their deletion
     job_id = await _add_version(session, principal, ring, data.vault_id, document_id, 1, file)
-    await count_document(session, data.vault_id, document_id)  # after the bytes: in the order of their deletion
     return _accepted(document_id, data.vault_id, 1, job_id, title, file, duplicate_of)
 
 

@@ -6,11 +6,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import select
 
 from app.core.clock import new_id
 from app.db.runtime import Runtime
 from app.db.session import Actor, session_scope
 from app.payments.errors import HoldNotFound, PlanLimitReached
+from app.payments.models import CreditAccount
 from app.payments.services import credits, families
 from app.payments.services.clock import follow, payments_now
 from tests.factories import make_user
@@ -347,7 +349,7 @@ async def test_a_member_holds_credits_of_the_family_in_one_go_and_sees_none_of_i
         held = await credits.hold_of(session, owner.id, key="ask", amount=2, seconds=60)
         again = await credits.hold_of(session, owner.id, key="ask", amount=2, seconds=60)
         assert session.info["actor"] == Actor.user(owner.id)
-        seen = (await session.execute(credits.select(credits.CreditAccount))).all()
+        seen = (await session.execute(select(CreditAccount))).all()
 
     assert (held.family_id, held.amount, again.id, seen) == (family_id, 2, held.id, [])
     assert await balance(family_id) == (28, 2, 0)

@@ -8,12 +8,14 @@ from uuid import UUID
 import httpx
 import orjson
 import pytest
+from sqlalchemy import select
 
 from app.auth.principal import Principal
 from app.core.clock import new_id
 from app.db.runtime import Runtime, current
 from app.db.session import Actor, session_scope
 from app.payments.errors import NoSeatLeft, NotThePayer
+from app.payments.models import Seat
 from app.payments.services import families, limits, seats
 from app.payments.tasks import close_family
 from tests.factories import TestUser, auth, make_user, principal_of
@@ -326,8 +328,8 @@ async def test_a_family_sees_no_seat_of_another(client, payer):
     other, _ = await make_family()
 
     async with session_scope(Actor.family(other)) as session:
-        seen = (await session.scalars(seats.select(seats.Seat))).all()
+        seen = (await session.scalars(select(Seat))).all()
     assert {seat.family_id for seat in seen} == {other}
     async with session_scope(Actor.user(member.id)) as session:
-        seen = (await session.scalars(seats.select(seats.Seat))).all()
+        seen = (await session.scalars(select(Seat))).all()
     assert {seat.user_id for seat in seen} == {member.id}

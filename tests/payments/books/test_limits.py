@@ -154,7 +154,7 @@ async def test_a_vault_counts_for_its_owner_whoever_puts_something_there(client:
 
 
 async def test_an_upload_over_the_plan_is_refused_and_leaves_nothing(client: httpx.AsyncClient, enforced: None):
-    family_id, owner = await limited_family(storage_bytes=1_000, documents=2)
+    _, owner = await limited_family(storage_bytes=1_000, documents=2)
     vault = await make_vault(owner)
 
     sizes = [await upload(client, owner, vault.id, size) for size in (600, 600, 300, 50)]
@@ -294,7 +294,7 @@ async def test_without_credits_there_is_no_answer_but_everything_can_be_read(
 
 
 async def test_usage_and_credits_are_shown(client: httpx.AsyncClient, runtime: Runtime, enforced: None):
-    family_id, owner = await limited_family(storage_bytes=200, documents=None, credits_monthly=10)
+    _, owner = await limited_family(storage_bytes=200, documents=None, credits_monthly=10)
     vault = await make_vault(owner)
     await upload(client, owner, vault.id, 50)
     for _ in range(3):

@@ -12,6 +12,7 @@ from app.core.clock import new_id
 from app.payments.providers.port import (
     CheckoutRequest,
     CheckoutState,
+    DisputeState,
     EventHint,
     Interval,
     InvoiceState,
@@ -93,6 +94,20 @@ class Shop:
     async def now(self) -> datetime:
         clock = await self.ask("GET", "/_sim/clock")
         return datetime.fromtimestamp(clock["now"]).astimezone()
+
+    async def rules(self, **rules: Any) -> None:
+        await self.ask("POST", "/_sim/rules", **rules)
+
+    async def challenge(self, payment_id: str, *, passes: bool) -> None:
+        outcome = "succeed" if passes else "fail"
+        await self.ask("POST", f"/_sim/intents/{payment_id}/authenticate", outcome=outcome)
+
+    async def dispute(self, charge_id: str) -> DisputeState:
+        made = await self.ask("POST", "/_sim/disputes", charge=charge_id)
+        return await self.provider.fetch_dispute(made["id"])
+
+    async def settle(self, dispute_id: str, *, won: bool) -> None:
+        await self.ask("POST", f"/_sim/disputes/{dispute_id}/settle", outcome="won" if won else "lost")
 
     async def invoice_of(self, state: SubscriptionState) -> InvoiceState:
         assert state.latest_invoice_id

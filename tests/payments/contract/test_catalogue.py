@@ -99,7 +99,9 @@ async def test_a_coupon_that_is_there_is_found(provider, months):
         assert await provider.ensure_coupon("AGAIN", **{**TWENTY, "months": months}) == "AGAIN"
 
 
-@pytest.mark.parametrize("change", [{"percent": 30}, {"months": 0}, {"percent": None, "amount_cents": 1, "currency": "eur"}])
+@pytest.mark.parametrize(
+    "change", [{"percent": 30}, {"months": 0}, {"percent": None, "amount_cents": 1, "currency": "eur"}]
+)
 async def test_a_coupon_of_that_id_that_differs_is_refused(provider, change):
     await provider.ensure_coupon("OTHER", **TWENTY)
 

@@ -32,9 +32,7 @@ async def test_a_customer_names_its_family_and_operation(provider, control):
 
 async def test_the_same_operation_makes_one_customer(provider):
     operation = op()
-    made = [
-        await provider.create_customer(operation, family_id=FAMILY, email="a@b.test", name="Ana") for _ in range(3)
-    ]
+    made = [await provider.create_customer(operation, family_id=FAMILY, email="a@b.test", name="Ana") for _ in range(3)]
 
     assert len(set(made)) == 1
 

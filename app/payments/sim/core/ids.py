@@ -1,6 +1,7 @@
 """Identifiers with the prefixes of their kinds; a kind is the word in `object`."""
 
 import random
+import time
 from typing import Final
 
 ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -35,7 +36,9 @@ PREFIXES: Final = {
     "coupon": "coupon",
 }
 KINDS: Final = {prefix: kind for kind, prefix in PREFIXES.items()}
+STAMP_LENGTH: Final = 11
 _random = random.SystemRandom()
+_latest = [0]
 
 
 def random_text(length: int = 24) -> str:
@@ -44,8 +47,18 @@ def random_text(length: int = 24) -> str:
 
 
 def new_id(kind: str) -> str:
-    """A new identifier of a kind."""
-    return f"{PREFIXES[kind]}_{random_text(56 if kind == 'checkout.session' else 24)}"
+    """A new identifier of a kind; those of one process sort by the time they were made, and can't be guessed."""
+    length = 56 if kind == "checkout.session" else 24
+    return f"{PREFIXES[kind]}_{_stamp()}{random_text(length - STAMP_LENGTH)}"
+
+
+def _stamp() -> str:
+    _latest[0] = number = max(time.time_ns(), _latest[0] + 1)
+    digits = []
+    for _ in range(STAMP_LENGTH):
+        number, digit = divmod(number, len(ALPHABET))
+        digits.append(ALPHABET[digit])
+    return "".join(reversed(digits))
 
 
 def kind_of(identifier: str) -> str | None:

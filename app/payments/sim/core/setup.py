@@ -78,7 +78,9 @@ def _checked(name: str, value: Any, kind: type) -> Any:
         if not isinstance(value, kind):
             raise ValueError(f"{name} must be a {'text' if kind is str else 'boolean'}")
         return value
-    if isinstance(value, bool) or not isinstance(value, int if kind is int and name not in PROBABILITIES else int | float):
+    if isinstance(value, bool) or not isinstance(
+        value, int if kind is int and name not in PROBABILITIES else int | float
+    ):
         raise ValueError(f"{name} must be a number")
     if value < 0 or (name in PROBABILITIES and value > 1):
         raise ValueError(f"{name} is out of bounds")

@@ -73,7 +73,9 @@ class Store:
     def set_note(self, name: str, value: Any) -> None:
         """Keep a small value."""
         text = orjson.dumps(value).decode()
-        self.db.execute("INSERT INTO notes VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (name, text))
+        self.db.execute(
+            "INSERT INTO notes VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", (name, text)
+        )
 
     def change_setup(self, values: dict[str, Any]) -> None:
         """Change rules, faults or where webhooks go; kept over a restart. Raises `ValueError`."""

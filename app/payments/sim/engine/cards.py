@@ -150,7 +150,7 @@ def card_of(payment_method: Doc) -> TestCard:
     return BY_NAME[payment_method["_"]["card"]]
 
 
-def decline(code: str, **extra: object) -> Declined:
+def decline(code: str, **extra: str) -> Declined:
     """The error for a reason to decline."""
     wire_code = code if code in OWN_CODES else "card_declined"
     return Declined(MESSAGES.get(code, MESSAGES["generic_decline"]), code=wire_code, decline_code=code, **extra)

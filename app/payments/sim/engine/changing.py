@@ -65,7 +65,9 @@ def change_items(books: Books, subscription: Doc, change: Change) -> Doc | None:
     return draft_for(books, subscription, lines, "subscription_update", period, proration_date=at) if lines else None
 
 
-def settle_change(books: Books, subscription: Doc, invoice: Doc | None, *, off_session: bool = False) -> Declined | None:
+def settle_change(
+    books: Books, subscription: Doc, invoice: Doc | None, *, off_session: bool = False
+) -> Declined | None:
     """Finalize and collect the draft of a change; returns why that failed."""
     if invoice is None:
         return None

@@ -72,7 +72,8 @@ def confirm(
     if ordered is None and not is_proven and _asks(card, method, off_session=off_session):
         if off_session and not is_invoice:
             return _fail(books, intent, method, "authentication_required")
-        return _ask(books, intent)
+        _ask(books, intent)
+        return None
     reason = ordered or card.decline
     if reason is not None:
         return _fail(books, intent, method, reason)

@@ -12,11 +12,20 @@ Grant = tuple[Doc, Doc | None]
 """A coupon, and the promotion code that it was got by."""
 
 
-def read_grants(books: Books, params: Params, customer: str | None = None) -> list[Grant]:
-    """The coupons that `discounts` of a call names. Raises `Invalid`, `Missing` and `Refused`."""
+def read_grants(
+    books: Books, params: Params, customer: str | None = None, own: tuple[list[str], list[str]] = ([], [])
+) -> list[Grant]:
+    """The coupons that `discounts` of a call names. Raises `Invalid`, `Missing` and `Refused`.
+
+    Discounts that are in the first list of `own` stay as they are, and are added to the second.
+    """
     grants = []
+    there, kept = own
     for group in params.groups("discounts"):
         coupon, code, known = group.text("coupon"), group.text("promotion_code"), group.text("discount")
+        if known in there:
+            kept.append(known)
+            continue
         if known is not None:
             coupon = books.get("discount", known)["source"]["coupon"]
         if code is not None:
@@ -44,7 +53,9 @@ def grant_of_code(books: Books, code: Doc, customer: str | None) -> Grant:
 def usable(books: Books, coupon: Doc) -> Doc:
     """The coupon, if it may still be redeemed. Raises `Refused`."""
     if not is_valid(books, coupon):
-        raise Refused("This coupon is expired or has been redeemed often enough.", code="coupon_expired", param="coupon")
+        raise Refused(
+            "This coupon is expired or has been redeemed often enough.", code="coupon_expired", param="coupon"
+        )
     return coupon
 
 

@@ -105,7 +105,11 @@ def open_dispute(books: Books, charge: Doc, reason: str, amount: int | None, *, 
 def submit(books: Books, dispute: Doc) -> None:
     """Send the evidence to the bank; the words of the test environment decide at once."""
     details = dispute["evidence_details"]
-    details |= {"has_evidence": True, "submission_method": "manual", "submission_count": details["submission_count"] + 1}
+    details |= {
+        "has_evidence": True,
+        "submission_method": "manual",
+        "submission_count": details["submission_count"] + 1,
+    }
     is_inquiry = dispute["status"].startswith("warning")
     dispute["status"] = "warning_under_review" if is_inquiry else "under_review"
     books.updated("charge.dispute.updated", dispute)

@@ -214,7 +214,9 @@ def _prepare_payment(books: Books, invoice: Doc) -> None:
         invoice["amount_due"],
         invoice["currency"],
         invoice["customer"],
-        description="Subscription update" if invoice["billing_reason"] == "subscription_update" else "Payment for Invoice",
+        description="Subscription update"
+        if invoice["billing_reason"] == "subscription_update"
+        else "Payment for Invoice",
         setup_future_usage="off_session" if invoice["_"]["subscription"] else None,
         _={"invoice": invoice["id"]},
     )
@@ -250,7 +252,9 @@ def _change_balance(books: Books, customer: Doc, ending: int, invoice: Doc, *, r
     if not change:
         return
     customer["balance"] = ending
-    kind = "applied_to_invoice" if change > 0 and not reverses else "unapplied_from_invoice" if reverses else "adjustment"
+    kind = (
+        "applied_to_invoice" if change > 0 and not reverses else "unapplied_from_invoice" if reverses else "adjustment"
+    )
     books.new(
         "customer_balance_transaction",
         amount=change,
@@ -292,7 +296,13 @@ def _blank(books: Books, customer: Doc, currency: str, reason: str, period: tupl
         "attempt_count": 0,
         "attempted": False,
         "auto_advance": False,
-        "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None, "provider": None, "status": None},
+        "automatic_tax": {
+            "disabled_reason": None,
+            "enabled": False,
+            "liability": None,
+            "provider": None,
+            "status": None,
+        },
         "billing_reason": reason,
         "collection_method": "charge_automatically",
         "currency": currency,

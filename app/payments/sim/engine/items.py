@@ -40,7 +40,9 @@ def recurring_price(books: Books, identifier: str, param: str) -> Doc:
     """A price that can be subscribed to. Raises `Missing`, `Refused` and `Invalid`."""
     price = books.get("price", identifier, param)
     if price["recurring"] is None:
-        raise Invalid("The price specified is set to `type=one_time` but this field only accepts recurring prices.", param=param)
+        raise Invalid(
+            "The price specified is set to `type=one_time` but this field only accepts recurring prices.", param=param
+        )
     if not price["active"]:
         raise Refused("The price specified is inactive.", param=param)
     return price

@@ -73,5 +73,3 @@ def balances(books: Books) -> dict[str, tuple[int, int]]:
 @live("balance_transaction")
 def _status(books: Books, doc: Doc) -> dict[str, Any]:
     return {"status": "available" if doc["available_on"] <= books.now else "pending"}
-
-

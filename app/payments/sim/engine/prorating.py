@@ -61,9 +61,7 @@ def _credit(subscription: Doc, item: Doc, times: tuple[int, int, int]) -> Doc:
     return {"amount": -amount, "discount_amounts": [each for each in back if each["amount"]]}
 
 
-def _debit(
-    books: Books, subscription: Doc, item: Doc, times: tuple[int, int, int], carried: list[list[object]]
-) -> Doc:
+def _debit(books: Books, subscription: Doc, item: Doc, times: tuple[int, int, int], carried: list[list[object]]) -> Doc:
     at, start, end = times
     amount = share(unit_of(item["price"]) * item["quantity"], end - at, end - start)
     running = active(books, subscription["discounts"])

@@ -21,6 +21,7 @@ def refund(books: Books, charge: Doc, amount: int | None, reason: str | None, me
         charge=charge["id"],
         currency=charge["currency"],
         customer=charge["customer"],
+        failure_balance_transaction=None,
         destination_details={"type": "card", "card": {"reference_status": "pending", "type": "refund"}},
         metadata=metadata,
         payment_intent=charge["payment_intent"],

@@ -119,10 +119,14 @@ def enter_phase(books: Books, subscription: Doc, phase: Doc) -> None:
     given = [books.get("coupon", each["coupon"]) for each in phase["discounts"] if each["coupon"]]
     for coupon in given:
         grant = (usable(books, coupon), None)
-        subscription["discounts"].append(redeem(books, grant, subscription["customer"], subscription=subscription["id"])["id"])
+        subscription["discounts"].append(
+            redeem(books, grant, subscription["customer"], subscription=subscription["id"])["id"]
+        )
     start, finish = period_of(subscription)
     at_boundary = books.now >= finish
-    if at_boundary and rhythm(books.get("price", phase["items"][0]["price"])) != rhythm(items_of(subscription)[0]["price"]):
+    if at_boundary and rhythm(books.get("price", phase["items"][0]["price"])) != rhythm(
+        items_of(subscription)[0]["price"]
+    ):
         subscription["billing_cycle_anchor"] = books.now
     change = Change(items, proration="none" if at_boundary else phase["proration_behavior"])
     if at_boundary:
@@ -163,7 +167,9 @@ def _read_phase(books: Books, group: Params, start: int) -> Doc:
         items.append(_phase_item(price["id"], 1 if quantity is None else quantity, entry.metadata()))
     if first is None:
         raise Invalid("A phase needs items.", param=group.name_of("items"))
-    discounts = [{"coupon": each.need("coupon"), "discount": None, "promotion_code": None} for each in group.groups("discounts")]
+    discounts = [
+        {"coupon": each.need("coupon"), "discount": None, "promotion_code": None} for each in group.groups("discounts")
+    ]
     behaviours = ("create_prorations", "always_invoice", "none")
     proration = group.choice("proration_behavior", behaviours, "create_prorations") or ""
     group.accept("billing_cycle_anchor", "collection_method", "currency", "default_payment_method", "automatic_tax")
@@ -211,5 +217,5 @@ def _phase(
 
 
 def _phase_item(price: str, quantity: int, metadata: dict[str, str]) -> Doc:
-    shown = {"billing_thresholds": None, "discounts": [], "metadata": metadata, "plan": price}
+    shown: Doc = {"billing_thresholds": None, "discounts": [], "metadata": metadata, "plan": price}
     return {**shown, "price": price, "quantity": quantity, "tax_rates": []}

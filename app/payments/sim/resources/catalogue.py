@@ -233,7 +233,9 @@ def _new_price(books: Books, params: Params, product: str) -> Doc:
     count = recurring.integer("interval_count", minimum=1, maximum=156) or 1
     recurring.accept("usage_type", "trial_period_days", "meter")
     if is_recurring and interval is None:
-        raise Invalid("Missing required param: recurring[interval].", code="parameter_missing", param="recurring[interval]")
+        raise Invalid(
+            "Missing required param: recurring[interval].", code="parameter_missing", param="recurring[interval]"
+        )
     shown = {"interval": interval, "interval_count": count, "meter": None, "trial_period_days": None}
     price = books.new(
         "price",
@@ -260,9 +262,14 @@ def _new_price(books: Books, params: Params, product: str) -> Doc:
 
 
 def _amount(params: Params) -> tuple[Decimal, int | None]:
-    whole, exact = params.integer("unit_amount", minimum=0, maximum=LARGEST_AMOUNT), params.decimal("unit_amount_decimal")
+    whole, exact = (
+        params.integer("unit_amount", minimum=0, maximum=LARGEST_AMOUNT),
+        params.decimal("unit_amount_decimal"),
+    )
     if whole is None and exact is None:
-        raise Invalid("Missing required param: unit_amount.", code="parameter_missing", param=params.name_of("unit_amount"))
+        raise Invalid(
+            "Missing required param: unit_amount.", code="parameter_missing", param=params.name_of("unit_amount")
+        )
     if exact is not None and not 0 <= exact <= LARGEST_AMOUNT:
         raise Invalid("Invalid amount.", code="amount_too_large", param=params.name_of("unit_amount_decimal"))
     amount = Decimal(whole) if whole is not None else exact or Decimal(0)
@@ -277,7 +284,9 @@ def _name_price(books: Books, params: Params, price: Doc) -> None:
         holders = books.find("price", where="json_extract(body, '$.lookup_key') = ?", values=(key,))
         for holder in (each for each in holders if each["id"] != price["id"]):
             if not takes_over:
-                raise Refused("A price already uses that lookup key.", code="resource_already_exists", param="lookup_key")
+                raise Refused(
+                    "A price already uses that lookup key.", code="resource_already_exists", param="lookup_key"
+                )
             holder["lookup_key"] = None
             books.updated("price.updated", holder)
     price["lookup_key"] = key

@@ -26,7 +26,12 @@ def new_customer(books: Books, *, email: str | None = None, name: str | None = N
         discount=None,
         email=email,
         invoice_prefix=random_text(8).upper(),
-        invoice_settings={"custom_fields": None, "default_payment_method": None, "footer": None, "rendering_options": None},
+        invoice_settings={
+            "custom_fields": None,
+            "default_payment_method": None,
+            "footer": None,
+            "rendering_options": None,
+        },
         metadata={},
         name=name,
         next_invoice_sequence=1,

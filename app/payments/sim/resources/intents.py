@@ -100,7 +100,9 @@ def cancel(call: Call, identifier: str) -> Doc:
     """Give a payment up."""
     intent = call.books.get("payment_intent", identifier)
     if intent["_"].get("invoice"):
-        raise Refused("You can't cancel the payment of an invoice; void the invoice.", code="payment_intent_unexpected_state")
+        raise Refused(
+            "You can't cancel the payment of an invoice; void the invoice.", code="payment_intent_unexpected_state"
+        )
     _expect(intent, CANCELABLE)
     cancel_intent(call.books, intent, call.params.choice("cancellation_reason", REASONS))
     return intent
@@ -232,7 +234,9 @@ def asks_on_setup(method: Doc) -> bool:
 
 def _confirm(books: Books, intent: Doc, *, off_session: bool) -> Doc:
     if intent["payment_method"] is None:
-        raise Invalid("You cannot confirm this PaymentIntent because it's missing a payment method.", param="payment_method")
+        raise Invalid(
+            "You cannot confirm this PaymentIntent because it's missing a payment method.", param="payment_method"
+        )
     method = books.get("payment_method", intent["payment_method"])
     if intent["setup_future_usage"] and intent["customer"] and method["customer"] is None and _is_savable(method):
         attach(books, method, intent["customer"])
@@ -250,12 +254,18 @@ def _is_savable(method: Doc) -> bool:
 
 def _confirm_setup(books: Books, intent: Doc) -> Doc:
     if intent["payment_method"] is None:
-        raise Invalid("You cannot confirm this SetupIntent because it's missing a payment method.", param="payment_method")
+        raise Invalid(
+            "You cannot confirm this SetupIntent because it's missing a payment method.", param="payment_method"
+        )
     method = books.get("payment_method", intent["payment_method"])
     card = card_of(method)
     if card.decline is not None and card.declines_setup:
         error = decline(card.decline)
-        intent |= {"status": "requires_payment_method", "payment_method": None, "last_setup_error": error.body()["error"]}
+        intent |= {
+            "status": "requires_payment_method",
+            "payment_method": None,
+            "last_setup_error": error.body()["error"],
+        }
         books.updated("setup_intent.setup_failed", intent)
         raise error
     if asks_on_setup(method):
@@ -271,7 +281,9 @@ def _confirm_setup(books: Books, intent: Doc) -> Doc:
 def _finish_setup(books: Books, intent: Doc, *, passed: bool) -> None:
     method = books.get("payment_method", intent["payment_method"])
     if not passed:
-        error = Declined("We are unable to authenticate your payment method.", code="setup_intent_authentication_failure")
+        error = Declined(
+            "We are unable to authenticate your payment method.", code="setup_intent_authentication_failure"
+        )
         intent |= {"status": "requires_payment_method", "next_action": None, "payment_method": None}
         intent["last_setup_error"] = error.body()["error"]
         books.updated("setup_intent.setup_failed", intent)

@@ -136,9 +136,11 @@ def pay(call: Call, identifier: str) -> Doc:
         mark_paid(books, invoice, out_of_band=True)
         return invoice
     chosen = params.text("payment_method")
-    method = None if chosen is None else attach(books, method_for(books, chosen, invoice["customer"]), invoice["customer"])
+    method = (
+        None if chosen is None else attach(books, method_for(books, chosen, invoice["customer"]), invoice["customer"])
+    )
     params.accept("forgive", "mandate")
-    error = collect(books, invoice, method=method and method["id"], off_session=params.flag("off_session"))
+    error = collect(books, invoice, method=None if method is None else method["id"], off_session=params.flag("off_session"))
     if error is not None:
         raise error
     return invoice

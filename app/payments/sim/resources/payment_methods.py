@@ -47,7 +47,9 @@ def method_for(books: Books, identifier: str, customer: str | None, param: str =
         return new_method(books, card)
     method = books.get("payment_method", identifier, param)
     if method["customer"] is not None and customer is not None and method["customer"] != customer:
-        raise Invalid("The payment method belongs to another customer.", code="payment_method_customer_decline", param=param)
+        raise Invalid(
+            "The payment method belongs to another customer.", code="payment_method_customer_decline", param=param
+        )
     return method
 
 
@@ -116,7 +118,10 @@ def update(call: Call, identifier: str) -> Doc:
     method = call.books.get("payment_method", identifier)
     card = call.params.group("card")
     month, year = card.integer("exp_month", minimum=1, maximum=12), card.integer("exp_year", minimum=1970, maximum=2100)
-    method["card"] |= {"exp_month": month or method["card"]["exp_month"], "exp_year": year or method["card"]["exp_year"]}
+    method["card"] |= {
+        "exp_month": month or method["card"]["exp_month"],
+        "exp_year": year or method["card"]["exp_year"],
+    }
     _fill(call.params, method)
     call.books.updated("payment_method.updated", method)
     return method

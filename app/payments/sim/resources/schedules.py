@@ -39,12 +39,16 @@ def update(call: Call, identifier: str) -> Doc:
     schedule["end_behavior"] = params.choice("end_behavior", ENDINGS, schedule["end_behavior"])
     schedule["metadata"] = merged(schedule["metadata"], params)
     params.accept("default_settings")
-    proration = params.choice("proration_behavior", ("create_prorations", "always_invoice", "none"), "create_prorations")
+    proration = params.choice(
+        "proration_behavior", ("create_prorations", "always_invoice", "none"), "create_prorations"
+    )
     if params.has("phases"):
         before = _running_items(schedule, books.now)
         schedule["phases"] = read_phases(books, schedule, params.groups("phases"))
         follow_phases(books, schedule)
-        running = next((each for each in schedule["phases"] if each["start_date"] <= books.now < each["end_date"]), None)
+        running = next(
+            (each for each in schedule["phases"] if each["start_date"] <= books.now < each["end_date"]), None
+        )
         if running is not None and _running_items(schedule, books.now) != before:
             phase = {**running, "proration_behavior": proration}
             enter_phase(books, books.get("subscription", schedule["subscription"]), phase)
@@ -89,5 +93,3 @@ def _expect_running(schedule: Doc) -> None:
     if schedule["status"] not in ("active", "not_started"):
         message = f"You cannot change a subscription schedule that is {schedule['status']}."
         raise Refused(message, code="subscription_schedule_not_active")
-
-

@@ -32,7 +32,14 @@ BEHAVIOURS: Final = ("allow_incomplete", "default_incomplete", "error_if_incompl
 PRORATIONS: Final = ("create_prorations", "always_invoice", "none")
 LONGEST_TRIAL_DAYS: Final = 730
 MOST_QUANTITY: Final = 1_000_000
-MEANINGLESS: Final = ("automatic_tax", "billing_mode", "invoice_settings", "off_session", "collection_method", "currency")
+MEANINGLESS: Final = (
+    "automatic_tax",
+    "billing_mode",
+    "invoice_settings",
+    "off_session",
+    "collection_method",
+    "currency",
+)
 
 
 @route("POST", "/v1/subscriptions")
@@ -111,11 +118,22 @@ def update(call: Call, identifier: str) -> Doc:
     subscription = books.get("subscription", identifier)
     if subscription["status"] in ENDED:
         raise Refused("A canceled subscription can only update its cancellation_details and metadata.", param="id")
+    before = subscription["latest_invoice"]
     behaviour, error = apply_update(books, subscription, call.params)
+    if error is None and subscription["latest_invoice"] != before:
+        error = _unconfirmed(books, subscription)
     if error is not None and behaviour == "error_if_incomplete":
         error.keeps = False
         raise error
     return subscription
+
+
+def _unconfirmed(books: Books, subscription: Doc) -> Declined | None:
+    """A payment that waits for 3-D Secure is none yet."""
+    if books.get("invoice", subscription["latest_invoice"])["status"] != "open":
+        return None
+    message = "Payment for this subscription requires additional user action before it can be completed successfully."
+    return Declined(message, code="subscription_payment_intent_requires_action")
 
 
 def apply_update(books: Books, subscription: Doc, params: Params) -> tuple[str, Declined | None]:
@@ -213,8 +231,8 @@ def _update_plain(books: Books, subscription: Doc, params: Params) -> None:
 
 
 def _update_discounts(books: Books, subscription: Doc, params: Params) -> None:
-    kept = {each.text("discount") for each in params.groups("discounts") if each.text("discount")}
-    grants = [] if kept else read_grants(books, params, subscription["customer"])
+    kept: list[str] = []
+    grants = read_grants(books, params, subscription["customer"], (subscription["discounts"], kept))
     drop(books, subscription, [each for each in subscription["discounts"] if each not in kept])
     given = [redeem(books, grant, subscription["customer"], subscription=subscription["id"])["id"] for grant in grants]
     subscription["discounts"] += given
@@ -269,7 +287,9 @@ def _change(books: Books, subscription: Doc, params: Params, behaviour: str) -> 
     if change is None:
         return None
     if subscription["pending_update"] is not None:
-        raise Refused("This subscription has a pending update; pay or void its invoice first.", code="pending_update_exists")
+        raise Refused(
+            "This subscription has a pending update; pay or void its invoice first.", code="pending_update_exists"
+        )
     if behaviour == "pending_if_incomplete":
         return attempt_change(books, subscription, lambda: change_items(books, subscription, change))
     invoice = change_items(books, subscription, change)
@@ -374,5 +394,3 @@ def _is_group(params: Params, name: str) -> bool:
     except Invalid:
         return True
     return False
-
-

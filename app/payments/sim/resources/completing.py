@@ -8,8 +8,8 @@ from app.payments.sim.core.errors import Declined, Doc, Invalid, Refused
 from app.payments.sim.engine.agenda import due
 from app.payments.sim.engine.cards import TestCard
 from app.payments.sim.engine.charging import confirm, new_intent
-from app.payments.sim.engine.discounts import Grant, active, grant_of_code, redeem, take_off, usable
-from app.payments.sim.engine.lines import full_amount
+from app.payments.sim.engine.discounts import Grant, grant_of_code, redeem, usable
+from app.payments.sim.engine.lines import full_amount, new_line, tally
 from app.payments.sim.engine.subscribing import Wish, subscribe
 from app.payments.sim.resources.customers import new_customer
 from app.payments.sim.resources.intents import asks_on_setup, new_setup, save_card
@@ -32,15 +32,30 @@ class Challenge(Exception):
     """The card asks for 3-D Secure before the checkout can go on."""
 
 
-def totals(books: Books, session: Doc) -> tuple[int, int, int]:
-    """Subtotal, discount and tax of what is paid now."""
-    lines = session["_"]["lines"]
-    prices = [(books.peek("price", line["price"]) or {}, line["quantity"]) for line in lines]
-    is_free = session["mode"] == "setup" or _trial_end(session, books.now) is not None
-    amounts = [0 if is_free and price["recurring"] else full_amount(price, quantity) for price, quantity in prices]
-    coupons = [({"id": "di"}, coupon) for coupon, _ in grants_of(books, session)]
-    off = sum(each["amount"] for taken in take_off(coupons, amounts) for each in taken)
-    return sum(amounts), off, 0
+class Undone(Exception):
+    """The payment failed: nothing has begun."""
+
+    def __init__(self, error: Declined) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def tallied(books: Books, session: Doc) -> Doc:
+    """The lines of what is paid now and their sums, as an invoice would have them."""
+    is_free = _trial_end(session, books.now) is not None
+    lines = []
+    for each in session["_"]["lines"]:
+        price = books.peek("price", each["price"]) or {}
+        product = books.peek("product", price["product"]) or {}
+        amount = 0 if is_free and price["recurring"] else full_amount(price, each["quantity"])
+        period = (books.now, books.now)
+        text = product.get("name", "")
+        line = new_line(amount, price["currency"], text, period, price=price, quantity=each["quantity"])
+        lines.append(line | {"id": each["id"], "discountable": True})
+    invoice: Doc = {"lines": {"data": lines}}
+    coupons = [({"id": coupon["id"]}, coupon) for coupon, _ in grants_of(books, session)]
+    tally(invoice, coupons, session["_"]["tax_rates"])
+    return invoice
 
 
 def grants_of(books: Books, session: Doc) -> list[Grant]:
@@ -68,13 +83,17 @@ def apply_code(books: Books, session: Doc, word: str) -> None:
 
 def show_totals(books: Books, session: Doc) -> None:
     """Put the sums of now onto a checkout."""
-    subtotal, off, tax = totals(books, session)
-    session |= {"amount_subtotal": subtotal, "amount_total": subtotal - off + tax}
-    session["total_details"] = {"amount_discount": off, "amount_shipping": 0, "amount_tax": tax}
+    invoice = tallied(books, session)
+    session |= {"amount_subtotal": invoice["subtotal"], "amount_total": invoice["total"]}
+    session["total_details"] = {
+        "amount_discount": sum(each["amount"] for each in invoice["total_discount_amounts"]),
+        "amount_shipping": 0,
+        "amount_tax": sum(each["amount"] for each in invoice["total_taxes"]),
+    }
 
 
 def complete(books: Books, session: Doc, payer: Payer) -> None:
-    """Pay a checkout. Raises `Challenge`, `Declined` and `Refused`; what a decline leaves behind stays."""
+    """Pay a checkout. Raises `Challenge`, `Undone`, `Invalid` and `Refused`, after which nothing must be kept."""
     if session["status"] != OPEN:
         raise Refused(f"This checkout is {session['status']}.", code="checkout_not_open")
     for coupon, code in grants_of(books, session):
@@ -85,7 +104,9 @@ def complete(books: Books, session: Doc, payer: Payer) -> None:
         method["billing_details"] |= {"email": customer["email"], "name": payer.name or customer["name"]}
         if not payer.is_proven and _asks(session, method):
             raise Challenge
-    {"subscription": _subscribe, "payment": _pay, "setup": _set_up}[session["mode"]](books, session, payer, customer, method)
+    {"subscription": _subscribe, "payment": _pay, "setup": _set_up}[session["mode"]](
+        books, session, payer, customer, method
+    )
     _finish(books, session, customer)
 
 
@@ -129,7 +150,7 @@ def _subscribe(books: Books, session: Doc, payer: Payer, customer: Doc, method: 
     else:
         _save(books, session, method, customer, payer)
     data = session["_"]["subscription_data"]
-    items = [
+    items: list[tuple[Doc, int, dict[str, str]]] = [
         (books.get("price", line["price"]), line["quantity"], {})
         for line in session["_"]["lines"]
         if books.get("price", line["price"])["recurring"]
@@ -141,8 +162,8 @@ def _subscribe(books: Books, session: Doc, payer: Payer, customer: Doc, method: 
         metadata=data["metadata"],
         trial_end=_trial_end(session, books.now),
         grants=grants_of(books, session),
-        tax_rates=data["tax_rates"],
-        method=method and method["id"],
+        tax_rates=session["_"]["tax_rates"],
+        method=None if method is None else method["id"],
         missing_method=data["missing_method"],
         description=data["description"],
         checkout=session["id"],
@@ -151,18 +172,10 @@ def _subscribe(books: Books, session: Doc, payer: Payer, customer: Doc, method: 
     )
     subscription, error = subscribe(books, wish)
     if error is not None:
-        raise _Undone(error)
+        raise Undone(error)
     session |= {"subscription": subscription["id"], "invoice": subscription["latest_invoice"]}
     paid = books.get("invoice", subscription["latest_invoice"])["amount_paid"]
     session["payment_status"] = "paid" if paid else "no_payment_required"
-
-
-class _Undone(Exception):
-    """A first payment that failed: the subscription is not begun."""
-
-    def __init__(self, error: Declined) -> None:
-        super().__init__(error.message)
-        self.error = error
 
 
 def record_decline(books: Books, session: Doc, payer: Payer, error: Declined) -> None:
@@ -197,7 +210,7 @@ def _pay(books: Books, session: Doc, payer: Payer, customer: Doc, method: Doc | 
     )
     error = confirm(books, intent, is_proven=payer.is_proven)
     if error is not None:
-        raise _Undone(error)
+        raise Undone(error)
     if usage is not None and customer["id"] is not None:
         attach(books, method, customer["id"])
     for grant in grants_of(books, session):
@@ -221,7 +234,7 @@ def _save(books: Books, session: Doc, method: Doc, customer: Doc, payer: Payer) 
         if payer.is_proven or method["_"].get("is_set_up") or not asks_on_setup(method):
             save_card(books, method, customer["id"])
     except Declined as error:
-        raise _Undone(error) from None
+        raise Undone(error) from None
 
 
 def _check_free(session: Doc) -> None:
@@ -281,7 +294,3 @@ def _trial_end(session: Doc, now: int) -> int | None:
         return int(now + data["trial_days"] * 86_400)
     finish: int | None = data["trial_end"]
     return finish if finish is not None and finish > now else None
-
-
-Undone = _Undone
-__all__ = ["Challenge", "Payer", "Undone", "active", "apply_code", "complete", "expire", "record_decline"]

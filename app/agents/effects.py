@@ -1,0 +1,37 @@
+"""Effects: the only place where a tool that writes is run."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.agents import approvals
+from app.agents.models import Approval
+from app.agents.tools.registry import ToolContext, ToolResult, tool_of
+
+
+async def perform(
+    session: AsyncSession, context: ToolContext, approval_id: UUID, tool_name: str, arguments: dict[str, Any]
+) -> ToolResult:
+    """Consume an approval and do what it is for, in one transaction, which the caller commits.
+
+    A run that is taken up again after its effect was committed gets the result that was kept: the effect happens once.
+    Raises `ApprovalNotFound`, `ApprovalRefused`, `Forbidden`, `ValidationError`, errors of the services; then the
+    caller must roll back, and the approval is not used.
+    """
+    tool = tool_of(tool_name)
+    tool.require_scope(context.principal)
+    parsed = tool.parsed(arguments)
+    given = {"run_id": context.run_id}
+    row = await approvals.consume(session, context.principal, approval_id, tool_name, arguments, **given)
+    result = await tool.run(context.within(session), parsed)
+    await approvals.keep_result(session, row, {"text": result.text, "data": result.data})
+    return result
+
+
+async def done_before(session: AsyncSession, row: Approval) -> ToolResult | None:
+    """The result of an approval that was used."""
+    if row.state != "consumed":
+        return None
+    result = (await approvals.contents(session, row))["result"]
+    return ToolResult(text=result["text"], data=result["data"])
