@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from app import models
+from app.agents.router import router as agents_router
 from app.api.docs import router as docs_router
 from app.api.health import router as health_router
 from app.api.limits import Limit
@@ -24,7 +25,7 @@ from app.payments.router import router as payments_router
 from app.rag.router import router as rag_router
 from app.vault.router import router as vault_router
 
-ROUTERS: tuple[APIRouter, ...] = (auth_router, vault_router, rag_router, payments_router, jobs_router)
+ROUTERS: tuple[APIRouter, ...] = (auth_router, vault_router, rag_router, agents_router, payments_router, jobs_router)
 EXPOSED_HEADERS = ["ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID", "Content-Range"]
 
 __all__ = ["app", "create_app", "models"]

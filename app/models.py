@@ -1,5 +1,6 @@
 """Every package's tables, in one list, for the application, the worker, migrations and tests."""
 
+from app.agents import models as agents
 from app.api import models as api
 from app.auth import models as auth
 from app.db import models as db
@@ -10,4 +11,4 @@ from app.payments import models as payments
 from app.rag import models as rag
 from app.vault import models as vault
 
-__all__ = ["Base", "api", "auth", "db", "jobs", "notifications", "payments", "rag", "vault"]
+__all__ = ["Base", "agents", "api", "auth", "db", "jobs", "notifications", "payments", "rag", "vault"]

@@ -1,5 +1,6 @@
 """Every package's tasks, in one list, for the worker and the tests."""
 
+from app.agents import tasks as agents
 from app.api import tasks as api
 from app.auth import tasks as auth
 from app.jobs import tasks as jobs
@@ -8,4 +9,4 @@ from app.payments import tasks as payments
 from app.rag import tasks as rag
 from app.vault import tasks as vault
 
-__all__ = ["api", "auth", "jobs", "notifications", "payments", "rag", "vault"]
+__all__ = ["agents", "api", "auth", "jobs", "notifications", "payments", "rag", "vault"]

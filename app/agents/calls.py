@@ -122,8 +122,8 @@ class Turn:
 
 def _arguments(call: ToolCallPart) -> dict[str, Any]:
     """The arguments as JSON. Raises `ValueError`."""
-    arguments = call.args_as_dict(raise_if_invalid=True)
-    if not isinstance(arguments, dict):
-        raise ValueError
-    return arguments
+    try:
+        return call.args_as_dict(raise_if_invalid=True)
+    except AssertionError:  # JSON, but no object
+        raise ValueError from None
 

@@ -20,7 +20,7 @@ from pydantic_ai.settings import ModelSettings
 from app.agents.errors import ModelDown
 from app.agents.extractive import ExtractiveModel
 from app.agents.gateway import ENDPOINT, EXTRACTIVE
-from app.agents.masking import Mask
+from app.agents.masking import Mask, each_text
 from app.auth.parts import per_runtime
 from app.core.breaker import Breaker
 from app.core.config import Settings
@@ -120,7 +120,7 @@ class ChainModel(Model):
                 continue
             if not each.is_local:
                 each.breaker.succeeded()
-            return replace(answer, model_name=each.name)
+            return replace(_writable(answer), model_name=each.name)
         raise ModelDown
 
     async def _ask(
@@ -147,6 +147,16 @@ class ChainModel(Model):
                     raise
                 await asyncio.sleep(pause)
         raise ModelDown
+
+
+def _writable(answer: ModelResponse) -> ModelResponse:
+    """Without unpaired surrogates, which are in no text that can be kept."""
+    texts = {"content", "args", "tool_name", "tool_call_id"}
+    changed = []
+    for part in answer.parts:
+        values = {name: getattr(part, name) for name in texts if hasattr(part, name)}
+        changed.append(replace(part, **each_text(values, lambda text: text.encode("utf-8", "replace").decode())))
+    return replace(answer, parts=changed)
 
 
 def _may_go_better(error: Exception) -> bool:

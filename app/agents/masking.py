@@ -38,7 +38,7 @@ class Mask:
                 part.pop("metadata", None)  # of our own use, and never sent
                 for name in _OURS:
                     if name in part:
-                        part[name] = _each(part[name], self.hide)
+                        part[name] = each_text(part[name], self.hide)
         return ModelMessagesTypeAdapter.validate_python(dumped)
 
     def unmasked(self, answer: ModelResponse) -> ModelResponse:
@@ -47,7 +47,7 @@ class Mask:
         for part in dumped[0]["parts"]:
             for name in _OURS:
                 if name in part:
-                    part[name] = _each(part[name], self.show)
+                    part[name] = each_text(part[name], self.show)
         (shown,) = ModelMessagesTypeAdapter.validate_python(dumped)
         assert isinstance(shown, ModelResponse)  # noqa: S101
         return shown
@@ -71,13 +71,13 @@ class Mask:
         return self._by_value[value]
 
 
-def _each(value: Any, change: Any) -> Any:
+def each_text(value: Any, change: Any) -> Any:
     """Every text within a JSON value, changed."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, list):
-        return [_each(each, change) for each in value]
+        return [each_text(each, change) for each in value]
     if isinstance(value, dict):
-        return {name: _each(each, change) for name, each in value.items()}
+        return {name: each_text(each, change) for name, each in value.items()}
     return value
 

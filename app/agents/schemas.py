@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, StrictBool, StringConstraints
 
-from app.core.schemas import Clean, Page, RequestModel, ResponseModel, ShortText
+from app.core.schemas import Clean, Page, RequestModel, ResponseModel, ShortText, Whole
 from app.rag.schemas import CitationRead
 
 EXAMPLE_ID = "01a1fbe8-3eef-7d27-809c-9cfaba724faa"
@@ -227,3 +227,36 @@ class UsagePage(Page):
     """Requests to models, newest first."""
 
     items: list[UsageRead]
+
+
+class ScheduleWrite(RequestModel):
+    """When an agent starts by itself: at a time on the wall of a zone, on all or some days (1 is Monday)."""
+
+    agent_id: UUID = Field(examples=[EXAMPLE_ID])
+    message: Said = Field(examples=["What expires within 60 days?"])
+    time: Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = Field(examples=["08:30"])
+    zone: Annotated[str, StringConstraints(min_length=1, max_length=64), Clean] = Field(examples=["Europe/Berlin"])
+    weekdays: Annotated[list[Annotated[Whole, Field(ge=1, le=7)]], Field(max_length=7)] = Field(
+        default=[], examples=[[1, 4]]
+    )
+    enabled: StrictBool = True
+
+
+class ScheduleRead(ResponseModel):
+    """A schedule and when it is due next."""
+
+    id: UUID
+    agent_id: UUID
+    message: str
+    time: str
+    zone: str
+    weekdays: list[int]
+    enabled: bool
+    next_at: datetime
+    created_at: datetime
+
+
+class ScheduleList(ResponseModel):
+    """Every schedule, oldest first."""
+
+    items: list[ScheduleRead]

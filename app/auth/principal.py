@@ -10,6 +10,7 @@ SCOPES = {
     "vault:read": "Read your vaults",
     "vault:write": "Change your vaults",
     "rag:ask": "Ask questions about your documents",
+    "agents:run": "Use agents",
     "payments:read": "Read your plan, usage and receipts",
     "payments:write": "Change your plan and seats",
 }

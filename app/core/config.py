@@ -3,6 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -180,6 +181,27 @@ class Settings(BaseSettings):
     model_api_key: SecretStr = Field(default=SecretStr(""), description="Its key.")
     model_name: str = Field(default="", description="Its model; with a base URL the model writes the answers.")
     model_timeout_seconds: float = Field(default=60, gt=0, description="Longest wait for the model.")
+    agent_models: CommaSeparated = Field(
+        default=(), description="Models that agents may use besides, as provider:name, in the order in which to try."
+    )
+    agent_falls_back: bool = Field(
+        default=True, description="Whether the built-in model answers agents when no other model does."
+    )
+    agent_max_steps: int = Field(default=16, ge=1, le=200, description="Requests to a model in one run at most.")
+    agent_max_tokens: int = Field(default=400_000, ge=1_000, description="Tokens of one run at most.")
+    agent_max_seconds: int = Field(default=300, ge=1, description="Longest time of one run without its waiting.")
+    agent_calls_per_step: int = Field(default=16, ge=1, le=200, description="Tools that a model may use at once.")
+    agent_answer_tokens: int = Field(default=2_000, ge=16, description="Tokens that a model may write at once.")
+    agent_runs_at_once: int = Field(default=10, ge=1, description="Runs of one person that go on at the same time.")
+    agents_per_user: int = Field(default=100, ge=1, description="Agents one person may make.")
+    agent_schedules_per_user: int = Field(default=50, ge=1, description="Schedules one person may make.")
+    memories_per_user: int = Field(default=200, ge=1, description="Facts that a person's agents remember.")
+    approval_seconds: int = Field(
+        default=3 * 86_400, ge=60, le=90 * 86_400, description="How long a person can answer an agent's question."
+    )
+    answer_hosts: CommaSeparated = Field(
+        default=(), description="Hosts besides the public URL's that links in answers may lead to."
+    )
     job_max_attempts: int = Field(default=4, ge=1, description="Tries before a job is failed for good.")
     job_lease_seconds: int = Field(
         default=30, ge=5, description="A worker that is silent for this long is taken for dead."
@@ -216,7 +238,14 @@ class Settings(BaseSettings):
     )
 
     @field_validator(
-        "trusted_proxies", "cors_origins", "passkey_origins", "operators", "payment_return_origins", mode="before"
+        "trusted_proxies",
+        "cors_origins",
+        "passkey_origins",
+        "operators",
+        "payment_return_origins",
+        "agent_models",
+        "answer_hosts",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:
@@ -243,6 +272,11 @@ class Settings(BaseSettings):
     def lookup_key_bytes(self) -> bytes:
         """The key of global look-ups."""
         return decoded(self.lookup_key.get_secret_value())
+
+    @property
+    def answer_host_names(self) -> frozenset[str]:
+        """Hosts that links in answers may lead to."""
+        return frozenset({*self.answer_hosts, urlsplit(self.public_url).hostname or ""}) - {""}
 
     @property
     def plan_limits_enforced(self) -> bool:

@@ -1,6 +1,6 @@
 """Jobs: created with their cause, leased with a fencing token, finished with their effect."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -84,6 +84,12 @@ async def find_open_job(session: AsyncSession, kind: str, vault_id: UUID) -> UUI
 async def has_queued_job(session: AsyncSession, kind: str) -> bool:
     """Whether a job of this kind, whoever's, has still to begin: it will see everything that is there then."""
     return bool(await session.scalar(select(select(Job.id).where(Job.kind == kind, Job.state == "queued").exists())))
+
+
+async def unfinished_jobs(session: AsyncSession, job_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of these jobs that wait or are being worked on."""
+    unfinished = select(Job.id).where(Job.id.in_(job_ids), Job.state.in_(["queued", "running"]))
+    return set(await session.scalars(unfinished))
 
 
 async def cancel_jobs(session: AsyncSession, subject_id: UUID, reason: str, detail: str) -> None:

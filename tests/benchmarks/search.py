@@ -9,14 +9,10 @@ clear.
 
 import argparse
 import asyncio
-import contextlib
-import io
 import json
-import os
 import random
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -26,16 +22,10 @@ from typing import Any
 import asyncpg
 import httpx
 import numpy as np
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.cli.embedded.postgres import embedded_postgres
-from app.cli.embedded.valkey import embedded_valkey
 from app.core.clock import new_id
-from app.core.config import load_settings
-from app.core.logging import configure_logging
 from app.db.runtime import close_runtime, current, open_runtime
 from app.db.session import Actor, session_scope
 from app.main import create_app
@@ -45,7 +35,7 @@ from app.rag.document import Chunk, Page, Source
 from app.rag.models import PAGE, Artifact
 from app.rag.publishing import Index, publish
 from app.rag.shard import build_shard, passages_to_embed
-from tests.conftest import random_key
+from tests.benchmarks.place import Place, own_place
 from tests.factories import auth, make_document, make_user, make_vault
 
 GOALS = {"cold": 250, "warm": 50}
@@ -180,22 +170,9 @@ async def measure(documents: Sequence[Paper], client: httpx.AsyncClient, url: st
     }
 
 
-async def run(arguments: argparse.Namespace, postgres: Any, valkey: str, folder: Path) -> dict[str, Any]:
+async def run(arguments: argparse.Namespace, place: Place) -> dict[str, Any]:
     """Times of each shape."""
-    settings = load_settings(
-        environment="test",
-        database_url=postgres.app,
-        migration_database_url=postgres.owner,
-        redis_url=valkey,
-        root_keys=f"1:{random_key()}",
-        token_keys=f"k1:{random_key()}",
-        lookup_key=random_key(),
-        blob_url=(folder / "blobs").as_uri(),
-        data_dir=arguments.cache or folder,
-        rate_limit_per_minute=0,
-        anonymous_rate_limit_per_minute=0,
-        shard_cache_bytes=2**30,
-    )
+    settings = place.settings(environment="test", data_dir=arguments.cache or place.folder, shard_cache_bytes=2**30)
     open_runtime(settings)
     service.warm_up_now(settings)
     transport = httpx.ASGITransport(create_app(settings))
@@ -203,7 +180,7 @@ async def run(arguments: argparse.Namespace, postgres: Any, valkey: str, folder:
     async with httpx.AsyncClient(transport=transport, base_url="http://bench") as client:
         for name, count in SHAPES.items():
             made = papers(count, arguments.chunks, random.Random(7))
-            result[name] = await measure(made, client, postgres.superuser, arguments.rounds)
+            result[name] = await measure(made, client, place.postgres.superuser, arguments.rounds)
     await close_runtime()
     return result
 
@@ -215,17 +192,8 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="a folder in which the model is kept")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
-        folder = Path(name)
-        postgres = stack.enter_context(embedded_postgres(folder / "postgres", durable=False))
-        valkey = stack.enter_context(embedded_valkey(folder / "valkey"))
-        config = Config(Path(__file__).parent.parent.parent / "alembic.ini")
-        config.attributes["url"] = postgres.owner
-        command.upgrade(config, "head")
-        logs = stack.enter_context(open(os.devnull, "wb"))
-        stack.enter_context(contextlib.redirect_stderr(io.TextIOWrapper(logs)))
-        configure_logging()
-        result = asyncio.run(run(arguments, postgres, valkey, folder))
+    with own_place() as place:
+        result = asyncio.run(run(arguments, place))
     sys.stdout.write(json.dumps(result, indent=2) + "\n" if arguments.json else report(result))
 
 

@@ -37,6 +37,7 @@ class Services:
     redis_url: str | None
     smtp_url: str | None
     mailbox_url: str | None
+    simulator_url: str | None = None
 
 
 def fill_gaps(
@@ -56,6 +57,13 @@ def fill_gaps(
         "smtp_url": services.smtp_url,
         "mailbox_url": services.mailbox_url,
     }
+    if services.simulator_url is not None:
+        offered |= {
+            "payment_provider": "sim",
+            "sim_url": services.simulator_url,
+            "sim_key": secrets.sim_key,
+            "payment_webhook_secrets": secrets.sim_webhook_secret,
+        }
     if services.database_url is not None:
         offered["migration_database_url"] = services.migration_database_url
     if given.environment != "production":

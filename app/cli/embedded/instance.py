@@ -20,12 +20,13 @@ from app.cli.embedded.ports import LOOPBACK, free_port
 from app.cli.embedded.postgres import PostgresServer
 from app.cli.embedded.running import running_instance
 from app.cli.embedded.secrets import load_or_create_secrets
+from app.cli.embedded.simulator import SIMULATOR_FOLDER, PaymentSimulator
 from app.cli.embedded.supervisor import ChildSpec
 from app.cli.embedded.valkey import ValkeyServer
 from app.core.config import Settings, load_settings
 
 PORTS_FILE = "ports.json"
-PORTS = ("postgres", "valkey", "smtp", "mailbox")
+PORTS = ("postgres", "valkey", "smtp", "mailbox", "simulator")
 API_START_SECONDS = 300
 DRAIN_SECONDS = 15
 
@@ -45,6 +46,7 @@ class Instance:
     postgres: PostgresServer | None
     valkey: ValkeyServer | None
     mailbox_ports: tuple[int, int] | None
+    simulator: PaymentSimulator | None
 
     @property
     def url(self) -> str:
@@ -56,11 +58,16 @@ class Instance:
         """Where sent mail can be read; empty if it really goes out."""
         return f"http://{LOOPBACK}:{self.mailbox_ports[1]}" if self.mailbox_ports else ""
 
+    @property
+    def simulator_url(self) -> str:
+        """Where payments are simulated; empty if they are not."""
+        return self.simulator.url if self.simulator else ""
+
 
 def prepare(folder: Path, host: str, port: int, given: GivenSettings) -> Instance:
     """Make what is missing in a data folder (keys, ports, folders). Raises `SettingsError` and `EmbeddedError`."""
     load_or_create_secrets(folder)
-    for name in ("logs", "blobs"):
+    for name in ("logs", "blobs", SIMULATOR_FOLDER):
         private_folder(folder / name)
     return _describe(folder, host, port, given, _keep_ports(folder))
 
@@ -81,14 +88,16 @@ def _describe(folder: Path, host: str, port: int, given: GivenSettings, ports: M
     own_mail = given.environment != "production" and not given.has("smtp_url")
     postgres = PostgresServer(folder / "postgres", secrets.postgres, ports["postgres"]) if own_database else None
     valkey = ValkeyServer(folder / "valkey", secrets.valkey_password, ports["valkey"]) if own_redis else None
+    public_url = f"http://{local_address(host)}:{port}"
+    simulator = PaymentSimulator.find(folder, ports.get("simulator"), given, secrets, public_url)
     services = Services(
         database_url=postgres.urls.app if postgres else None,
         migration_database_url=postgres.urls.owner if postgres else None,
         redis_url=valkey.url if valkey else None,
         smtp_url=f"smtp://{LOOPBACK}:{ports['smtp']}" if own_mail else None,
         mailbox_url=f"http://{LOOPBACK}:{ports['mailbox']}" if own_mail else None,
+        simulator_url=simulator.url if simulator else None,
     )
-    public_url = f"http://{local_address(host)}:{port}"
     return Instance(
         folder=folder,
         host=host,
@@ -98,6 +107,7 @@ def _describe(folder: Path, host: str, port: int, given: GivenSettings, ports: M
         postgres=postgres,
         valkey=valkey,
         mailbox_ports=(ports["smtp"], ports["mailbox"]) if own_mail else None,
+        simulator=simulator,
     )
 
 
@@ -116,6 +126,8 @@ def service_specs(instance: Instance) -> list[ChildSpec]:
         specs.append(_valkey_spec(valkey))
     if instance.mailbox_ports is not None:
         specs.append(_mailbox_spec(instance.folder, instance.mailbox_ports))
+    if (simulator := instance.simulator) is not None:
+        specs.append(_simulator_spec(simulator))
     return specs
 
 
@@ -229,6 +241,13 @@ def _mailbox_spec(folder: Path, ports: tuple[int, int]) -> ChildSpec:
         return await accepts(ports[0]) and await accepts(ports[1])
 
     return ChildSpec("mailbox", lambda: command, is_ready)
+
+
+def _simulator_spec(simulator: PaymentSimulator) -> ChildSpec:
+    async def is_ready(_pid: int) -> bool:
+        return await accepts(simulator.port)
+
+    return ChildSpec("simulator", simulator.command, is_ready)
 
 
 async def accepts(port: int) -> bool:

@@ -22,6 +22,8 @@ class Secrets:
     lookup_key: str
     valkey_password: str
     postgres: PostgresPasswords
+    sim_key: str
+    sim_webhook_secret: str
 
     @classmethod
     def generate(cls) -> "Secrets":
@@ -32,6 +34,7 @@ class Secrets:
             lookup_key=_new_key(),
             valkey_password=secrets.token_urlsafe(32),
             postgres=PostgresPasswords.generate(),
+            **_simulator_secrets(),
         )
 
 
@@ -47,7 +50,10 @@ def load_or_create_secrets(folder: Path) -> Secrets:
         store_secrets(folder, Secrets.generate())
     try:
         content = read_json(path)
-        return Secrets(**content | {"postgres": PostgresPasswords(**content["postgres"])})
+        value = Secrets(**_simulator_secrets() | content | {"postgres": PostgresPasswords(**content["postgres"])})
+        if "sim_key" not in content:  # a folder from before there was a simulator
+            store_secrets(folder, value)
+        return value
     except (KeyError, TypeError, OSError) as error:
         raise EmbeddedError(f"{path} can't be read. Restore it from a backup.") from error
 
@@ -65,6 +71,13 @@ def add_root_key(folder: Path) -> int:
     version = 1 + max(int(key.partition(":")[0]) for key in value.root_keys.split(","))
     store_secrets(folder, replace(value, root_keys=f"{value.root_keys},{version}:{_new_key()}"))
     return version
+
+
+def _simulator_secrets() -> dict[str, str]:
+    return {
+        "sim_key": f"sk_test_{secrets.token_hex(24)}",
+        "sim_webhook_secret": f"whsec_{secrets.token_hex(24)}",
+    }
 
 
 def _new_key() -> str:

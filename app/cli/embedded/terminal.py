@@ -52,6 +52,7 @@ class Terminal:
         lines = {
             "API reference": f"{instance.url}/docs",
             "Sent mail": instance.mailbox_url,
+            "Payments": f"{instance.simulator_url} (simulated, no money moves)" if instance.simulator_url else "",
             "Data": f"{instance.folder}",
             "Stop": "Ctrl-C, or `lifevault stop`",
         }

@@ -39,16 +39,19 @@ class Books(InvoiceLines):
                 yield wire_money.movement(raw, wire_money.source_payment(raw))
             return
         found = [wire_money.movement(raw, payment_id) for raw in await self._movements_of(payment_id)]
-        for each in sorted(found, key=lambda each: (each.created_at, each.id), reverse=True):
+        found.sort(key=lambda each: each.created_at)
+        for each in reversed(found):
             if since is None or each.created_at >= since:
                 yield each
 
     async def _movements_of(self, payment_id: str) -> list[Fields]:
+        """First what was charged, then what went back: movements of one second keep this order."""
         plain, failed = "balance_transaction", "failure_balance_transaction"
         expand = [f"data.{plain}", f"data.{failed}"]
         found = []
         for path in ("/v1/charges", "/v1/refunds"):
-            async for raw in self._pages(path, payment_intent=payment_id, expand=expand):
+            rows = [each async for each in self._pages(path, payment_intent=payment_id, expand=expand)]
+            for raw in reversed(rows):
                 found += [each for each in (raw.maybe_sub(plain), raw.maybe_sub(failed)) if each]
         async for raw in self._pages("/v1/disputes", payment_intent=payment_id):
             found += raw.rows("balance_transactions")

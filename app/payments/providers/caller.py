@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
@@ -37,6 +38,15 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Close connections."""
+
+
+@contextmanager
+def half_done() -> Iterator[None]:
+    """What comes after a step that was done: not to be reached means now that the outcome is unknown."""
+    try:
+        yield
+    except NotReached as error:
+        raise OutcomeUnknown(error.code) from None
 
 
 class Caller:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from app.payments.providers import wire
+from app.payments.providers.caller import half_done
 from app.payments.providers.port import Card, CheckoutRequest, CheckoutState, Missing, Operation
 from app.payments.providers.prices import Prices
 
@@ -85,10 +86,11 @@ class Customers(Prices):
         """See the port. Subscriptions have a card of their own, which goes before the customer's."""
         settings = {"invoice_settings": {"default_payment_method": card_id}}
         await self._post(f"/v1/customers/{customer_id}", operation.key, settings)
-        async for each in self._pages("/v1/subscriptions", customer=customer_id):
-            if each.maybe_ref("default_payment_method") not in (None, card_id):
-                key = f"{operation.key}:{each.text('id')}"
-                await self._post(f"/v1/subscriptions/{each.text('id')}", key, {"default_payment_method": card_id})
+        with half_done():
+            async for each in self._pages("/v1/subscriptions", customer=customer_id):
+                if each.maybe_ref("default_payment_method") not in (None, card_id):
+                    key = f"{operation.key}:{each.text('id')}"
+                    await self._post(f"/v1/subscriptions/{each.text('id')}", key, {"default_payment_method": card_id})
 
     async def remove_card(self, operation: Operation, card_id: str) -> None:
         """See the port."""

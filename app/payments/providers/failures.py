@@ -42,14 +42,14 @@ def no_answer(*, is_command: bool) -> ProviderError:
 def failure(status: int, body: object, *, is_command: bool) -> ProviderError:
     """The error for an answer; `body` is its decoded JSON, or None if it has none."""
     error = body.get("error") if isinstance(body, dict) else None
+    if status in NOT_ALLOWED:
+        log.error("payment provider refuses our key", status=status)
+        return Refused("not-authorised")
     if not isinstance(error, dict):
         return _unreadable(status, is_command=is_command)
     kind, code = _word(error, "type"), _word(error, "code")
     if kind == "card_error" or status == PAYMENT_REQUIRED:
         return Declined(_word(error, "decline_code") or code or "card_declined")
-    if status in NOT_ALLOWED:
-        log.error("payment provider refuses our key", status=status)
-        return Refused("not-authorised")
     if code == "idempotency_key_in_use":
         return OutcomeUnknown("in-progress") if is_command else NotReached("in-progress")
     if kind == "idempotency_error":
@@ -75,8 +75,6 @@ def _unreadable(status: int, *, is_command: bool) -> ProviderError:
         return NotReached(BUSY[status])
     if status >= SERVER_ERROR:
         return _broken(is_command=is_command)
-    if status in NOT_ALLOWED:
-        return Refused("not-authorised")
     return OutcomeUnknown(UNEXPECTED) if is_command else ProviderError(UNEXPECTED)
 
 

@@ -11,9 +11,11 @@ from app.payments.providers.wire import LookupKey
 class InvoiceLines(Prices):
     """An invoice has its first lines in it; the others are listed."""
 
-    async def _lines_of(self, invoice: Fields, path: str) -> Sequence[Fields]:
+    async def _lines_of(self, invoice: Fields) -> Sequence[Fields]:
         lines = invoice.sub("lines")
-        return [each async for each in self._pages(path)] if lines.flag("has_more") else lines.rows("data")
+        if not lines.flag("has_more"):
+            return lines.rows("data")
+        return [each async for each in self._pages(f"/v1/invoices/{invoice.text('id')}/lines")]
 
     async def _lookup_of(self, lines: Sequence[Fields]) -> LookupKey:
         prices = {wire_money.line_price(each) for each in lines}

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from app.payments.providers import wire_money
+from app.payments.providers.caller import half_done
 from app.payments.providers.customers import marked
 from app.payments.providers.fields import Fields
 from app.payments.providers.invoice_lines import InvoiceLines
@@ -34,12 +35,14 @@ class Money(InvoiceLines):
             yield await self._invoice(raw)
 
     async def _invoice(self, raw: Fields) -> InvoiceState:
-        lines = await self._lines_of(raw, f"/v1/invoices/{raw.text('id')}/lines")
+        lines = await self._lines_of(raw)
         return wire_money.invoice(raw, lines, await self._lookup_of(lines))
 
     async def pay_invoice(self, operation: Operation, invoice_id: str) -> InvoiceState:
         """See the port."""
-        return await self._invoice(await self._post(f"/v1/invoices/{invoice_id}/pay", operation.key, EXPAND))
+        paid = await self._post(f"/v1/invoices/{invoice_id}/pay", operation.key, EXPAND)
+        with half_done():
+            return await self._invoice(paid)
 
     async def fetch_payment(self, payment_id: str) -> PaymentState:
         """See the port. Without a redirect of its own, a challenge is confirmed on the page of the invoice."""

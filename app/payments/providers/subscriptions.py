@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from app.payments.providers import wire, wire_money
+from app.payments.providers.caller import half_done
 from app.payments.providers.customers import Customers
 from app.payments.providers.fields import Fields
 from app.payments.providers.invoice_lines import InvoiceLines
@@ -41,7 +42,9 @@ class Subscriptions(InvoiceLines, Customers):
         return wire.subscription(raw, wire.phase_lines(phase, known.__getitem__))
 
     async def _update(self, key: str, subscription_id: str, params: dict[str, Any]) -> SubscriptionState:
-        return await self._state(await self._post(_path(subscription_id), key, {**params, **EXPAND}))
+        changed = await self._post(_path(subscription_id), key, {**params, **EXPAND})
+        with half_done():
+            return await self._state(changed)
 
     async def preview_change(self, subscription_id: str, lines: Sequence[Line], at: datetime) -> Preview:
         """See the port. No change costs nothing."""
@@ -52,7 +55,7 @@ class Subscriptions(InvoiceLines, Customers):
         changes = {"items": _items(items, lines), **_proration(at)}
         params = {"subscription": subscription_id, "subscription_details": changes}
         preview = await self._ask("post", "/v1/invoices/create_preview", params, None)
-        found = await self._lines_of(preview, f"/v1/invoices/{preview.maybe_text('id')}/lines")
+        found = await self._lines_of(preview)
         return wire_money.preview(preview, found, await self._lookup_of(found), at)
 
     async def change_subscription(
@@ -64,7 +67,8 @@ class Subscriptions(InvoiceLines, Customers):
             all_or_nothing = {"payment_behavior": "error_if_incomplete"}
             params = {"items": _items(state, lines), **_proration(at), **all_or_nothing}
             state = await self._update(operation.key, subscription_id, params)
-        return await self._release(operation, state)
+        with half_done():
+            return await self._release(operation, state)
 
     async def schedule_change(
         self, operation: Operation, subscription_id: str, lines: Sequence[Line]
@@ -76,10 +80,11 @@ class Subscriptions(InvoiceLines, Customers):
             from_subscription = {"from_subscription": subscription_id}
             schedule = await self._post("/v1/subscription_schedules", f"{operation.key}:plan", from_subscription)
         planned = wire.next_phase(schedule)
-        if planned is None or _pairs(planned) != [(each.price_id, each.quantity) for each in lines]:
-            params = await self._plan(operation, schedule, lines)
-            await self._post(f"/v1/subscription_schedules/{schedule.text('id')}", operation.key, params)
-        return await self.fetch_subscription(subscription_id)
+        with half_done():
+            if planned is None or _pairs(planned) != [(each.price_id, each.quantity) for each in lines]:
+                params = await self._plan(operation, schedule, lines)
+                await self._post(f"/v1/subscription_schedules/{schedule.text('id')}", operation.key, params)
+            return await self.fetch_subscription(subscription_id)
 
     async def _plan(self, operation: Operation, schedule: Fields, lines: Sequence[Line]) -> dict[str, Any]:
         """The current phase as it is, and one period of the new lines, which then go on without a schedule."""
@@ -109,7 +114,8 @@ class Subscriptions(InvoiceLines, Customers):
             return state
         path = f"/v1/subscription_schedules/{state.schedule_id}/release"
         await self._post(path, f"{operation.key}:release", {})
-        return await self.fetch_subscription(state.id)
+        with half_done():
+            return await self.fetch_subscription(state.id)
 
     async def cancel_subscription(
         self, operation: Operation, subscription_id: str, *, at_period_end: bool
@@ -119,13 +125,18 @@ class Subscriptions(InvoiceLines, Customers):
             state = await self._release(operation, await self.fetch_subscription(subscription_id))
             if state.cancel_at_period_end:
                 return state
-            return await self._update(operation.key, subscription_id, {"cancel_at_period_end": True})
+            with half_done():
+                return await self._update(operation.key, subscription_id, {"cancel_at_period_end": True})
         try:
             await self._delete(_path(subscription_id), operation.key)
         except (Missing, Refused):
-            if (await self.fetch_subscription(subscription_id)).status != "canceled":
+            with half_done():
+                state = await self.fetch_subscription(subscription_id)
+            if state.status != "canceled":
                 raise
-        return await self.fetch_subscription(subscription_id)
+            return state
+        with half_done():
+            return await self.fetch_subscription(subscription_id)
 
     async def resume_subscription(self, operation: Operation, subscription_id: str) -> SubscriptionState:
         """See the port. Nothing to take back is no error."""
@@ -141,11 +152,9 @@ class Subscriptions(InvoiceLines, Customers):
     async def end_trial(self, operation: Operation, subscription_id: str) -> SubscriptionState:
         """See the port."""
         state = await self.fetch_subscription(subscription_id)
-        return (
-            await self._update(operation.key, subscription_id, {"trial_end": "now"})
-            if state.status == "trialing"
-            else state
-        )
+        if state.status != "trialing":
+            return state
+        return await self._update(operation.key, subscription_id, {"trial_end": "now"})
 
     async def apply_coupon(self, operation: Operation, subscription_id: str, coupon_id: str) -> SubscriptionState:
         """See the port. Other coupons stay; the same one again is no error."""

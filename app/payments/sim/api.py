@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.payments.sim import resources
+from app.payments.sim import resources  # noqa: F401  importing them registers their calls
 from app.payments.sim.clock import Clock
 from app.payments.sim.core.books import Books
 from app.payments.sim.core.calls import Call, find_handler
@@ -47,8 +47,6 @@ LARGEST_BODY: Final = 1_048_576
 ADVANCE: Final = re.compile(r"/v1/test_helpers/test_clocks(?:/[A-Za-z0-9_]+/advance)?")
 log = logging.getLogger(__name__)
 
-assert resources.__all__  # importing them registers their calls
-
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -62,7 +60,7 @@ class Reply:
 class Dropped(Response):
     """An answer that never arrives: the connection is closed in the middle of it."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         """Promise a body and leave."""
         headers = [(b"content-length", b"1"), (b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -109,10 +110,8 @@ class Deliveries:
             "SELECT min(next_at) FROM deliveries WHERE state = 'pending' AND next_at > ?", (time.time(),)
         ).fetchone()
         pause = LONGEST_PAUSE_SECONDS if next_at is None else next_at - time.time()
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), min(LONGEST_PAUSE_SECONDS, max(0.0, pause)))
-        except TimeoutError:
-            pass
 
     async def _deliver(self, client: httpx.AsyncClient, due: Due) -> None:
         try:

@@ -11,7 +11,8 @@ What stands, by paths of the API (form-encoded, as the official SDK sends it):
 
 What only a simulator has is below `/_sim` (see `control.py`): `clock`, `faults`, `rules`, `webhook`, `deliveries`,
 `disputes`, `customers/{id}/decline_next`, `checkout/{id}/complete`, `intents/{id}/authenticate`, `reset`.
-Pages for people: `/pay/{checkout}`, `/authenticate/{client secret}`, `/portal/{token}`, `/invoice/{token}`.
+Pages for people: `/pay/{checkout}`, `/authenticate/{client secret}`, `/portal/{token}`, `/invoice/{token}`; every test
+card that they offer, and more, is in `engine/cards.py`.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ from app.payments.sim.control import Control
 from app.payments.sim.core.setup import Setup
 from app.payments.sim.core.store import Store
 from app.payments.sim.deliveries import Deliveries
+from app.payments.sim.pages.routes import page_routes
 
 LIVE_KEYS = ("sk_live_", "rk_live_")
 METHODS = ["GET", "POST", "DELETE"]
@@ -82,5 +84,5 @@ def create_simulator(
             store.close()
 
     control = Control(store, clock, deliveries, api)
-    routes = [Route("/v1/{path:path}", api.answer, methods=METHODS), *control.routes()]
+    routes = [Route("/v1/{path:path}", api.answer, methods=METHODS), *control.routes(), *page_routes(store, clock)]
     return Starlette(routes=routes, lifespan=lifespan)

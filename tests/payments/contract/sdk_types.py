@@ -1,4 +1,4 @@
-"""Whether Stripe's own types know what we send: the SDK's parameters, which are generated from Stripe's specification."""
+"""Whether Stripe knows what we send: the SDK's types of parameters are generated from Stripe's specification."""
 
 import importlib
 import re
@@ -57,7 +57,7 @@ CALLS: Final = {
 
 
 def check_call(method: str, path: str, params: dict[str, Any]) -> None:
-    """Raises `AssertionError` for a path that we should not know, `ValidationError` for a parameter that Stripe does not."""
+    """Raises `AssertionError` for an unknown path, `ValidationError` for parameters that Stripe does not know."""
     names = [name for (verb, pattern), name in CALLS.items() if verb == method and re.fullmatch(pattern, path)]
     assert names, (method, path)
     adapter(names[0]).validate_python(_sent(params))

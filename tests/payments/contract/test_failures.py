@@ -179,6 +179,13 @@ async def test_a_bad_key_is_refused_and_logged_without_the_key(provider, server,
     assert "sk_test" not in caplog.text
 
 
+async def test_a_proxy_that_lets_nobody_through_is_told_apart_and_logged(provider, server, caplog):
+    error = await command_fails(provider, server, (403, b"<html>who are you?</html>"))
+
+    assert is_error(error, Refused, "not-authorised")
+    assert [line.levelname for line in caplog.records] == ["ERROR"]
+
+
 async def test_a_command_without_an_answer_may_be_done(provider, server):
     error = await command_fails(provider, server, Drop())
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.payments.providers.failures import NotSent
 from app.payments.providers.port import Line, NotReached, OutcomeUnknown
 from tests.payments.contract.shop import FAMILY, op
 
@@ -68,6 +69,71 @@ async def test_a_cancellation_whose_answer_was_lost_is_done(shop, provider):
     ended = await repeated(shop, lambda: provider.cancel_subscription(operation, state.id, at_period_end=False))
 
     assert ended.status == "canceled"
+
+
+class Cut:
+    """A transport that loses every answer after so many; nothing is asked any more then."""
+
+    def __init__(self, transport, answers: int) -> None:
+        self.transport, self.left = transport, answers
+
+    async def send(self, *call):
+        if not self.left:
+            raise NotSent
+        self.left -= 1
+        return await self.transport.send(*call)
+
+    async def close(self) -> None:
+        await self.transport.close()
+
+
+COMMANDS = {
+    "change": lambda provider, state, other: provider.change_subscription(op(), state.id, other, state.created_at),
+    "schedule": lambda provider, state, other: provider.schedule_change(op(), state.id, other),
+    "cancel": lambda provider, state, other: provider.cancel_subscription(op(), state.id, at_period_end=True),
+    "end": lambda provider, state, other: provider.cancel_subscription(op(), state.id, at_period_end=False),
+    "default card": lambda provider, state, other: provider.set_default_card(op(), state.customer_id, other[0]),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+async def test_a_command_that_is_cut_off_between_its_steps_never_says_that_nothing_was_done(shop, provider, name):
+    """After each number of answers: as long as the simulator shows no change it may be either, afterwards unknown."""
+    whole, seen = provider._transport, []
+    for answers in range(12):
+        state = await shop.subscribe(Line(await shop.price(900)))
+        other = [Line(await shop.price(500))]
+        if name == "default card":
+            added = await shop.complete((await shop.checkout(state.customer_id, mode="setup")).id, "pm_card_mastercard")
+            assert added.status == "complete"
+            other = [card.id for card in await provider.list_cards(state.customer_id) if card.brand == "mastercard"]
+        provider._known.clear()
+        before = await snapshot(shop, state)
+        provider._transport = Cut(whole, answers)
+        try:
+            await COMMANDS[name](provider, state, other)
+            outcome = "done"
+        except OutcomeUnknown:
+            outcome = "unknown"
+        except NotReached:
+            outcome = "not done"
+        provider._transport = whole
+        seen.append(outcome)
+        if outcome == "not done":
+            assert await snapshot(shop, state) == before
+        if outcome == "done":
+            break
+
+    assert seen[0] == "not done"
+    assert seen[-1] == "done"
+
+
+async def snapshot(shop, state) -> list[object]:
+    """What there is at the provider about a subscription and its customer."""
+    paths = (f"subscriptions/{state.id}", f"customers/{state.customer_id}", "subscription_schedules")
+    found = [(await shop.control.get(f"/v1/{path}")).json() for path in paths]
+    invoices = (await shop.control.get("/v1/invoices", params={"customer": state.customer_id})).json()["data"]
+    return [*found, [each["id"] for each in invoices]]
 
 
 async def test_with_further_tries_a_lost_answer_is_hardly_noticed(shop, provider):

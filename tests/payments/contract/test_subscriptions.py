@@ -96,6 +96,14 @@ async def test_retries_that_fail_end_in_unpaid(shop, provider):
     assert (await provider.fetch_subscription(trial.id)).status in ("unpaid", "canceled")
 
 
+async def test_a_trial_can_be_ended_now_and_is_paid(shop, provider):
+    operation, trial = op(), await shop.subscribe(trial_days=7)
+    states = [await provider.end_trial(each, trial.id) for each in (operation, operation, op())]
+
+    assert states[0] == states[1] == states[2]
+    assert (states[0].status, (await shop.invoice_of(states[0])).paid_cents) == ("active", 500)
+
+
 async def test_a_preview_tells_what_a_change_costs_and_changes_nothing(shop, provider):
     family = await shop.price(900)
     state = await shop.subscribe(Line(await shop.price(500)))

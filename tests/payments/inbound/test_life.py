@@ -101,7 +101,9 @@ async def test_a_refund_takes_revenue_and_a_won_dispute_changes_nothing_in_the_e
     payment = await payment_of(payer)
 
     refunded = await shop.post(
-        shop.operator, "/admin/refunds", {"payment_id": str(payment["id"]), "amount_cents": 200, "reason": "requested_by_customer"}
+        shop.operator,
+        "/admin/refunds",
+        {"payment_id": str(payment["id"]), "amount_cents": 200, "reason": "requested_by_customer"},
     )
     dispute = await shop.control("disputes", {"charge": payment["charge_id"], "amount": 300})
     await shop.catch_up()
@@ -140,7 +142,9 @@ async def test_bought_credits_are_there_once_and_are_taken_back_with_the_money(s
     before = (await shop.get(payer, "/credits")).json()
     payment = await payment_of(payer)
 
-    await shop.post(shop.operator, "/admin/refunds", {"payment_id": str(payment["id"]), "reason": "requested_by_customer"})
+    await shop.post(
+        shop.operator, "/admin/refunds", {"payment_id": str(payment["id"]), "reason": "requested_by_customer"}
+    )
     await shop.catch_up()
 
     after = (await shop.get(payer, "/credits")).json()

@@ -178,6 +178,7 @@ async def test_a_card_that_is_declined_leaves_everything_as_it_was(shop: Shop, p
     assert problem(declined) == (402, "payment-declined")
     assert declined.json()["reason"] == "insufficient_funds"
     assert (await shop.subscription(payer))["plan"] == "plus"
+    await shop.control(f"customers/{customer}/decline_next", {"times": 0})
     assert (await shop.post(payer, "/subscription/change", FAMILY)).status_code == 200
 
 

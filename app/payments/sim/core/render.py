@@ -77,7 +77,7 @@ def _expand(books: Books, place: Any, parts: list[str]) -> None:
 
 def _resolved(books: Books, name: str, value: Any) -> Any:
     if isinstance(value, dict) and "object" not in value:
-        return {key: each for key, each in value.items()}
+        return dict(value)
     kind = (NAMED.get(name) or kind_of(value)) if isinstance(value, str) else None
     doc = books.peek(kind, value) if kind else None
     return value if doc is None else _shown(books, doc)

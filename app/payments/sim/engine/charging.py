@@ -69,7 +69,7 @@ def confirm(
     method = books.get("payment_method", intent["payment_method"])
     card = card_of(method)
     ordered = _ordered_decline(books, intent["customer"])
-    if ordered is None and not is_proven and _asks(card, method, off_session=off_session):
+    if ordered is None and not is_proven and _asks(card, method):
         if off_session and not is_invoice:
             return _fail(books, intent, method, "authentication_required")
         _ask(books, intent)
@@ -130,7 +130,7 @@ def _ordered_decline(books: Books, customer: str | None) -> str | None:
     return orders.pop(0)
 
 
-def _asks(card: TestCard, method: Doc, *, off_session: bool) -> bool:
+def _asks(card: TestCard, method: Doc) -> bool:
     if card.authentication == "unless_set_up":
         return not method["_"].get("is_set_up")
     return card.authentication == "always"

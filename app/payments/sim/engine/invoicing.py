@@ -43,7 +43,7 @@ def draft(
     proration_date: int | None = None,
 ) -> Doc:
     """A draft with its lines added up."""
-    invoice = books.new("invoice", **_blank(books, customer, currency, reason, period))
+    invoice = books.new("invoice", **_blank(customer, currency, reason, period))
     invoice["parent"] = _parent(subscription, proration_date)
     invoice["_"] = {"subscription": subscription and subscription["id"], "intent": None, "token": random_text()}
     if subscription is not None:
@@ -279,13 +279,13 @@ def _parent(subscription: Doc | None, proration_date: int | None) -> Doc | None:
     return {"type": "subscription_details", "subscription_details": details, "quote_details": None}
 
 
-def _blank(books: Books, customer: Doc, currency: str, reason: str, period: tuple[int, int]) -> dict[str, Any]:
+def _blank(customer: Doc, currency: str, reason: str, period: tuple[int, int]) -> dict[str, Any]:
     nothing = (
-        "account_tax_ids application custom_fields customer_account customer_address customer_phone customer_shipping"
-        " default_payment_method default_source description due_date effective_at footer from_invoice hosted_invoice_url"
-        " invoice_pdf last_finalization_error latest_revision next_payment_attempt number on_behalf_of receipt_number"
-        " rendering shipping_cost shipping_details statement_descriptor test_clock threshold_reason webhooks_delivered_at"
-        " automatically_finalizes_at"
+        "account_tax_ids application custom_fields customer_account customer_address customer_phone "
+        "customer_shipping default_payment_method default_source description due_date effective_at footer "
+        "from_invoice hosted_invoice_url invoice_pdf last_finalization_error latest_revision "
+        "next_payment_attempt number on_behalf_of receipt_number rendering shipping_cost shipping_details "
+        "statement_descriptor test_clock threshold_reason webhooks_delivered_at automatically_finalizes_at"
     )
     return dict.fromkeys(nothing.split()) | {
         "account_country": "US",

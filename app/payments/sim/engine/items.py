@@ -105,7 +105,7 @@ def period_lines(subscription: Doc, names: dict[str, str], *, is_trial: bool = F
         amount = 0 if is_trial else full_amount(price, quantity)
         name = names[price["product"]]
         unit = f"{float(unit_of(price)) / 100:.2f} {price['currency'].upper()} / {price['recurring']['interval']}"
-        text = f"Trial period for {name}" if is_trial else f"{quantity} × {name} (at {unit})"
+        text = f"Trial period for {name}" if is_trial else f"{quantity} x {name} (at {unit})"
         period = (item["current_period_start"], item["current_period_end"])
         lines.append(
             new_line(
@@ -147,7 +147,7 @@ def shown_price(price: Doc) -> Doc:
 
 
 def _counted(name: str, quantity: int) -> str:
-    return name if quantity == 1 else f"{quantity} × {name}"
+    return name if quantity == 1 else f"{quantity} x {name}"
 
 
 def _plan(price: Doc) -> Doc:

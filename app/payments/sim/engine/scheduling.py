@@ -9,8 +9,9 @@ from app.payments.sim.core.wire import Params
 from app.payments.sim.engine.agenda import due
 from app.payments.sim.engine.changing import Change, change_items, settle_change
 from app.payments.sim.engine.cycling import ENDED, end, plan_course
-from app.payments.sim.engine.discounts import redeem, usable
+from app.payments.sim.engine.discounts import drop, redeem, usable
 from app.payments.sim.engine.items import items_of, new_item, period_of, recurring_price, rhythm
+from app.payments.sim.engine.taxes import read_tax_rates
 
 MOST_PHASES = 10
 
@@ -60,7 +61,9 @@ def current_phase(subscription: Doc) -> Doc:
     """The current period as a phase."""
     start, finish = period_of(subscription)
     items = [_phase_item(item["price"]["id"], item["quantity"], item["metadata"]) for item in items_of(subscription)]
-    return _phase(start, finish, items, subscription["currency"], "create_prorations", {}, [])
+    discounts = [{"coupon": None, "discount": each, "promotion_code": None} for each in subscription["discounts"]]
+    phase = _phase(start, finish, items, subscription["currency"], "create_prorations", {}, discounts)
+    return phase | {"default_tax_rates": subscription["default_tax_rates"]}
 
 
 def read_phases(books: Books, schedule: Doc, groups: list[Params]) -> list[Doc]:
@@ -116,12 +119,8 @@ def enter_phase(books: Books, subscription: Doc, phase: Doc) -> None:
         price = books.get("price", wanted["price"])
         item = known.get(wanted["price"]) or new_item(books, subscription["id"], price, 1, wanted["metadata"])
         items.append({**item, "quantity": wanted["quantity"]})
-    given = [books.get("coupon", each["coupon"]) for each in phase["discounts"] if each["coupon"]]
-    for coupon in given:
-        grant = (usable(books, coupon), None)
-        subscription["discounts"].append(
-            redeem(books, grant, subscription["customer"], subscription=subscription["id"])["id"]
-        )
+    _set_discounts(books, subscription, phase["discounts"])
+    subscription["default_tax_rates"] = phase["default_tax_rates"]
     start, finish = period_of(subscription)
     at_boundary = books.now >= finish
     if at_boundary and rhythm(books.get("price", phase["items"][0]["price"])) != rhythm(
@@ -139,6 +138,17 @@ def enter_phase(books: Books, subscription: Doc, phase: Doc) -> None:
     plan_course(books, subscription)
     books.updated("customer.subscription.updated", subscription)
     settle_change(books, subscription, invoice, off_session=True)
+
+
+def _set_discounts(books: Books, subscription: Doc, wanted: list[Doc]) -> None:
+    """The discounts of a phase instead of those before; one that is used up does not come back."""
+    kept = [each["discount"] for each in wanted if each["discount"] in subscription["discounts"]]
+    drop(books, subscription, [each for each in subscription["discounts"] if each not in kept])
+    for each in wanted:
+        if each["coupon"] is not None:
+            grant = (usable(books, books.get("coupon", each["coupon"])), None)
+            given = redeem(books, grant, subscription["customer"], subscription=subscription["id"])
+            subscription["discounts"].append(given["id"])
 
 
 def release(books: Books, schedule: Doc) -> None:
@@ -167,14 +177,23 @@ def _read_phase(books: Books, group: Params, start: int) -> Doc:
         items.append(_phase_item(price["id"], 1 if quantity is None else quantity, entry.metadata()))
     if first is None:
         raise Invalid("A phase needs items.", param=group.name_of("items"))
-    discounts = [
-        {"coupon": each.need("coupon"), "discount": None, "promotion_code": None} for each in group.groups("discounts")
-    ]
+    discounts = [_phase_discount(books, each) for each in group.groups("discounts")]
     behaviours = ("create_prorations", "always_invoice", "none")
     proration = group.choice("proration_behavior", behaviours, "create_prorations") or ""
     group.accept("billing_cycle_anchor", "collection_method", "currency", "default_payment_method", "automatic_tax")
+    group.accept("trial_end")
     finish = _end_of_phase(group, first, start)
-    return _phase(start, finish, items, first["currency"], proration, group.metadata(), discounts)
+    phase = _phase(start, finish, items, first["currency"], proration, group.metadata(), discounts)
+    return phase | {"default_tax_rates": read_tax_rates(books, group, "default_tax_rates")}
+
+
+def _phase_discount(books: Books, group: Params) -> Doc:
+    coupon, discount = group.text("coupon"), group.text("discount")
+    if discount is not None:
+        books.get("discount", discount, group.name_of("discount"))
+    else:
+        usable(books, books.get("coupon", coupon or group.need("coupon"), group.name_of("coupon")))
+    return {"coupon": None if discount else coupon, "discount": discount, "promotion_code": None}
 
 
 def _end_of_phase(group: Params, price: Doc, start: int) -> int:

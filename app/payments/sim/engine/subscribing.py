@@ -101,10 +101,10 @@ def _start_periods(books: Books, subscription: Doc, trial_end: int | None) -> No
 
 def _blank(books: Books, wish: Wish) -> Doc:
     nothing = (
-        "application application_fee_percent billing_cycle_anchor_config billing_thresholds canceled_at customer_account"
-        " days_until_due default_source ended_at latest_invoice next_pending_invoice_item_invoice on_behalf_of"
-        " pause_collection pending_invoice_item_interval pending_setup_intent pending_update schedule test_clock"
-        " transfer_data trial_end trial_start"
+        "application application_fee_percent billing_cycle_anchor_config billing_thresholds canceled_at "
+        "customer_account days_until_due default_source ended_at latest_invoice "
+        "next_pending_invoice_item_invoice on_behalf_of pause_collection pending_invoice_item_interval "
+        "pending_setup_intent pending_update schedule test_clock transfer_data trial_end trial_start"
     )
     return books.new(
         "subscription",

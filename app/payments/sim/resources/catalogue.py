@@ -204,14 +204,6 @@ def list_tax_rates(call: Call) -> Doc:
     return listing(call, "tax_rate", where=flags)
 
 
-def read_tax_rates(books: Books, params: Params, name: str) -> list[Doc]:
-    """Active tax rates by their ids, as they are shown in other objects. Raises `Missing` and `Refused`."""
-    rates = [books.get("tax_rate", identifier, name) for identifier in params.texts(name)]
-    if not all(rate["active"] for rate in rates):
-        raise Refused("A tax rate is not active any more.", param=name)
-    return rates
-
-
 def price_from_data(books: Books, data: Params) -> Doc:
     """A price that is given inside of another call."""
     inner = data.group("product_data")

@@ -10,7 +10,8 @@ from app.payments.sim.core.ids import new_id, random_text
 from app.payments.sim.core.render import include
 from app.payments.sim.core.wire import Params, merged
 from app.payments.sim.engine.discounts import usable
-from app.payments.sim.resources.catalogue import price_from_data, read_tax_rates
+from app.payments.sim.engine.taxes import read_tax_rates
+from app.payments.sim.resources.catalogue import price_from_data
 from app.payments.sim.resources.completing import expire, show_totals, tallied
 from app.payments.sim.resources.subscriptions import LONGEST_TRIAL_DAYS, MOST_QUANTITY
 

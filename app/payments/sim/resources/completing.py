@@ -148,7 +148,7 @@ def _subscribe(books: Books, session: Doc, payer: Payer, customer: Doc, method: 
     if method is None:
         _check_free(session)
     else:
-        _save(books, session, method, customer, payer)
+        _save(books, method, customer, payer)
     data = session["_"]["subscription_data"]
     items: list[tuple[Doc, int, dict[str, str]]] = [
         (books.get("price", line["price"]), line["quantity"], {})
@@ -223,13 +223,13 @@ def _set_up(books: Books, session: Doc, payer: Payer, customer: Doc, method: Doc
         raise Invalid("A card is needed.", code="parameter_missing", param="payment_method")
     intent = new_setup(books, customer["id"], session["_"]["setup_intent_data"]["metadata"])
     intent["payment_method"] = method["id"]
-    _save(books, session, method, customer, payer)
+    _save(books, method, customer, payer)
     intent["status"] = "succeeded"
     books.updated("setup_intent.succeeded", intent)
     session |= {"setup_intent": intent["id"], "payment_status": "no_payment_required"}
 
 
-def _save(books: Books, session: Doc, method: Doc, customer: Doc, payer: Payer) -> None:
+def _save(books: Books, method: Doc, customer: Doc, payer: Payer) -> None:
     try:
         if payer.is_proven or method["_"].get("is_set_up") or not asks_on_setup(method):
             save_card(books, method, customer["id"])

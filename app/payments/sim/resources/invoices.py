@@ -140,7 +140,9 @@ def pay(call: Call, identifier: str) -> Doc:
         None if chosen is None else attach(books, method_for(books, chosen, invoice["customer"]), invoice["customer"])
     )
     params.accept("forgive", "mandate")
-    error = collect(books, invoice, method=None if method is None else method["id"], off_session=params.flag("off_session"))
+    error = collect(
+        books, invoice, method=None if method is None else method["id"], off_session=params.flag("off_session")
+    )
     if error is not None:
         raise error
     return invoice

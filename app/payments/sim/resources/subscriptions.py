@@ -25,7 +25,8 @@ from app.payments.sim.engine.items import (
 )
 from app.payments.sim.engine.prorating import names_of, prorate
 from app.payments.sim.engine.subscribing import Wish, subscribe
-from app.payments.sim.resources.catalogue import price_from_data, read_tax_rates
+from app.payments.sim.engine.taxes import read_tax_rates
+from app.payments.sim.resources.catalogue import price_from_data
 from app.payments.sim.resources.payment_methods import attach, method_for
 
 BEHAVIOURS: Final = ("allow_incomplete", "default_incomplete", "error_if_incomplete", "pending_if_incomplete")
@@ -48,6 +49,8 @@ def create(call: Call) -> Doc:
     params, books = call.params, call.books
     wish = read_wish(books, params, books.get("customer", params.need("customer"), "customer"))
     subscription, error = subscribe(books, wish)
+    if wish.behaviour == "error_if_incomplete":
+        error = error or _unconfirmed(books, subscription)
     if error is not None and wish.behaviour == "error_if_incomplete":
         error.keeps = False
         raise error
@@ -244,7 +247,7 @@ def _update_end(books: Books, subscription: Doc, params: Params) -> None:
         return
     if subscription["schedule"] is not None:
         raise Refused(
-            "The subscription is managed by a subscription schedule; updating its cancellation directly is not allowed.",
+            "The subscription is managed by a subscription schedule; its cancellation can't be updated directly.",
             param="cancel_at_period_end",
         )
     at_end = params.flag("cancel_at_period_end")

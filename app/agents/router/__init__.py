@@ -1,0 +1,9 @@
+"""Routes of agents."""
+
+from fastapi import APIRouter
+
+from app.agents.router import agents, keeping, runs
+
+router = APIRouter(tags=["agents"])
+for each in (runs.router, keeping.router, agents.router):  # the paths with fixed words first
+    router.include_router(each)

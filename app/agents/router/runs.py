@@ -1,0 +1,183 @@
+"""Routes of runs: start, watch, approve, cancel."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Literal
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Header, Query
+from starlette.responses import Response, StreamingResponse
+
+from app.agents import approvals, events, runs
+from app.agents.errors import (
+    AgentNotFound,
+    ApprovalDecided,
+    ApprovalNotFound,
+    ConversationNotFound,
+    RunBusy,
+    RunNotFound,
+    RunOver,
+    TooMany,
+)
+from app.agents.router.access import Runner, page_of
+from app.agents.schemas import ApprovalPage, ApprovalRead, Decision, RunCreate, RunDecision, RunPage, RunRead
+from app.api.deps import SessionDep
+from app.api.openapi import event_stream
+from app.api.pages import Cursor, InvalidCursor, Limit, parse_cursor
+from app.api.problems import problems
+from app.auth.principal import Principal
+from app.vault.errors import VaultNotFound
+
+router = APIRouter(prefix="/agents")
+STREAM = event_stream(**{kind: {"type": "object"} for kind in events.KINDS})
+STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+QUIET_ROUNDS = 20
+STARTING = problems(AgentNotFound, ConversationNotFound, RunBusy, TooMany, VaultNotFound)
+LastEventId = Annotated[
+    str | None, Header(pattern=r"^[0-9]{1,9}$", description="Go on after this event.", examples=["7"])
+]
+
+
+@router.post(
+    "/{agent_id}/runs",
+    status_code=201,
+    response_model=RunRead,
+    responses={201: {"content": STREAM}, **STARTING},
+)
+async def start_run(agent_id: UUID, data: RunCreate, principal: Runner, session: SessionDep) -> RunRead | Response:
+    """Give an agent a task.
+
+    The answer comes when the run has ended or needs your approval (`waiting`); with `background` at once, and with
+    `stream` as server-sent events whose ids can be sent as `Last-Event-ID` to go on after a break. A run goes on
+    whether somebody waits for it or not.
+    """
+    run = await runs.start_run(session, principal, agent_id, data)
+    run_id, job_id = run.id, run.job_id
+    await session.commit()
+    if not data.background and job_id:
+        runs.work_here(job_id)
+    if data.stream:
+        return _stream(principal, run_id, 0, status=201)
+    if not data.background:
+        await runs.until_rest(principal, run_id)
+    return await runs.read_run(session, principal, run_id)
+
+
+@router.get("/runs", responses=problems(InvalidCursor))
+async def list_runs(
+    principal: Runner,
+    session: SessionDep,
+    conversation_id: UUID | None = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> RunPage:
+    """List your runs, newest first."""
+    which = {"limit": limit + 1, "before": parse_cursor(cursor)}
+    shown, after = page_of(
+        await runs.list_runs(session, principal, conversation_id=conversation_id, **which), limit  # type: ignore[arg-type]
+    )
+    return RunPage(items=shown, next_cursor=after)
+
+
+@router.get("/runs/{run_id}", responses=problems(RunNotFound))
+async def read_run(run_id: UUID, principal: Runner, session: SessionDep) -> RunRead:
+    """Read a run: its state, what was answered, and what it asks your approval for."""
+    return await runs.read_run(session, principal, run_id)
+
+
+@router.get("/runs/{run_id}/events", response_class=Response, responses={200: {"content": STREAM}, **problems(RunNotFound)})
+async def watch_run(
+    run_id: UUID, principal: Runner, session: SessionDep, last_event_id: LastEventId = None
+) -> Response:
+    """Watch a run as server-sent events: what has happened, after `Last-Event-ID` if it is sent, and what happens.
+
+    The stream ends when the run has ended or waits for your approval.
+    """
+    await runs.find(session, principal, run_id)
+    await session.commit()
+    return _stream(principal, run_id, int(last_event_id or 0))
+
+
+@router.post("/runs/{run_id}/cancel", responses=problems(RunNotFound, RunOver))
+async def cancel_run(run_id: UUID, principal: Runner, session: SessionDep) -> RunRead:
+    """End a run. What it has done already stays done."""
+    await runs.cancel_run(session, principal, run_id)
+    await session.commit()
+    events.wake(run_id)
+    return await runs.read_run(session, principal, run_id)
+
+
+@router.post(
+    "/runs/{run_id}/approvals", responses=problems(RunNotFound, ApprovalNotFound, ApprovalDecided, RunOver)
+)
+async def decide_in_run(run_id: UUID, data: RunDecision, principal: Runner, session: SessionDep) -> RunRead:
+    """Allow or refuse one thing that a run asked for. When all is decided, it goes on; watch it, or read it again."""
+    row = await approvals.find(session, principal, data.approval_id)
+    if row.run_id != run_id:
+        await runs.find(session, principal, run_id)
+        raise ApprovalNotFound
+    await runs.decide(session, principal, data.approval_id, data.approve)
+    await _go_on(principal, session, run_id)
+    return await runs.read_run(session, principal, run_id)
+
+
+@router.get("/approvals", responses=problems(InvalidCursor))
+async def list_approvals(
+    principal: Runner,
+    session: SessionDep,
+    state: Annotated[Literal["pending", "approved", "denied", "consumed"] | None, Query()] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> ApprovalPage:
+    """List what agents and programs have asked your approval for, newest first."""
+    before = parse_cursor(cursor)
+    rows = await approvals.listed(session, principal, state=state, limit=limit + 1, before=before)
+    shown, after = page_of(rows, limit)
+    return ApprovalPage(items=[await runs.approval_read(session, row) for row in shown], next_cursor=after)
+
+
+@router.get("/approvals/{approval_id}", responses=problems(ApprovalNotFound))
+async def read_approval(approval_id: UUID, principal: Runner, session: SessionDep) -> ApprovalRead:
+    """Read what you are asked for: the tool with exactly these arguments, once."""
+    return await runs.approval_read(session, await approvals.find(session, principal, approval_id))
+
+
+@router.post(
+    "/approvals/{approval_id}/decision", responses=problems(ApprovalNotFound, ApprovalDecided, RunOver)
+)
+async def decide_approval(
+    approval_id: UUID, data: Decision, principal: Runner, session: SessionDep
+) -> ApprovalRead:
+    """Allow or refuse it. An approval counts for exactly this, once, until it expires."""
+    row = await runs.decide(session, principal, approval_id, data.approve)
+    if row.run_id:
+        await _go_on(principal, session, row.run_id)
+    return await runs.approval_read(session, await approvals.find(session, principal, approval_id))
+
+
+async def _go_on(principal: Principal, session: SessionDep, run_id: UUID) -> None:
+    run = await runs.find(session, principal, run_id)
+    job_id = run.job_id if run.state == "queued" and not run.background else None
+    await session.commit()
+    events.wake(run_id)
+    if job_id:
+        runs.work_here(job_id)
+
+
+def _stream(principal: Principal, run_id: UUID, after: int, status: int = 200) -> Response:
+    return StreamingResponse(
+        _sent(principal, run_id, after), status, media_type="text/event-stream", headers=STREAM_HEADERS
+    )
+
+
+async def _sent(principal: Principal, run_id: UUID, after: int) -> AsyncGenerator[bytes, None]:
+    quiet = 0
+    async with aclosing(runs.stream_run(principal, run_id, after=after)) as found:
+        async for event in found:
+            quiet = 0 if event else quiet + 1
+            if event:
+                data = orjson.dumps(event.data)
+                yield b"id: %d\nevent: %s\ndata: %s\n\n" % (event.ordinal, event.kind.encode(), data)
+            elif quiet % QUIET_ROUNDS == 0:
+                yield b": still working\n\n"
