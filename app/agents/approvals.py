@@ -151,5 +151,3 @@ async def contents(session: AsyncSession, row: Approval) -> dict[str, Any]:
     """What it is about: `arguments`, and the `result` once there is one."""
     content: dict[str, Any] = await opened(session, TABLE, row)
     return content
-
-

@@ -1,4 +1,4 @@
-"""What a model asks of tools: reading is done, an effect waits for the person. Nothing that a model sends is believed."""
+"""What a model asks of tools: reading is done, an effect waits for the person. Nothing that it sends is believed."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -45,7 +45,7 @@ class Turn:
         return waiting
 
     async def _rest(self, session: AsyncSession) -> None:
-        run = await session.merge(self.run)
+        run = (await session.scalars(select(Run).where(Run.id == self.run.id).with_for_update())).one()
         run.state = "waiting"
         await session.flush()
         await events.append(session, run.id, run.user_id, "waiting", {})
@@ -69,9 +69,7 @@ class Turn:
         row: Approval | None = await session.scalar(statement)
         return row
 
-    async def _propose(
-        self, session: AsyncSession, index: int, tool: Tool, arguments: dict[str, Any]
-    ) -> Approval:
+    async def _propose(self, session: AsyncSession, index: int, tool: Tool, arguments: dict[str, Any]) -> Approval:
         ids: dict[str, Any] = {"call_id": self._call_id(index)}
         row = await approvals.propose(session, self.context.principal, self.run.id, tool.name, arguments, **ids)
         told = {"approval_id": str(row.id), "tool": tool.name, "arguments": arguments}
@@ -126,4 +124,3 @@ def _arguments(call: ToolCallPart) -> dict[str, Any]:
         return call.args_as_dict(raise_if_invalid=True)
     except AssertionError:  # JSON, but no object
         raise ValueError from None
-

@@ -42,8 +42,8 @@ LEGACY: Final = _made(
     "legacy",
     "Legacy helper",
     "Walks through what the people you leave behind would need.",
-    "Help the person to prepare what their family would need to know: wills, insurances, accounts, wishes. Find what is "
-    "there, name what is missing, and suggest one next step at a time.",
+    "Help the person to prepare what their family would need to know: wills, insurances, accounts, wishes. Find what "
+    "is there, name what is missing, and suggest one next step at a time.",
     READING,
 )
 BUILT_IN: Final = {each.id: each for each in (ASSISTANT, LIFE_CHECK, LEGACY)}

@@ -22,8 +22,8 @@ async def perform(
     tool = tool_of(tool_name)
     tool.require_scope(context.principal)
     parsed = tool.parsed(arguments)
-    given = {"run_id": context.run_id}
-    row = await approvals.consume(session, context.principal, approval_id, tool_name, arguments, **given)
+    who, run_id = context.principal, context.run_id
+    row = await approvals.consume(session, who, approval_id, tool_name, arguments, run_id=run_id)
     result = await tool.run(context.within(session), parsed)
     await approvals.keep_result(session, row, {"text": result.text, "data": result.data})
     return result

@@ -47,7 +47,7 @@ class ExtractiveModel(Model):
     async def request(
         self,
         messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
+        model_settings: ModelSettings | None,  # noqa: ARG002  of the interface
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
         """Search, then quote."""

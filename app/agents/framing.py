@@ -1,4 +1,4 @@
-"""What a tool gives back, framed as data for a model: no document can end its frame, begin another, or speak as somebody.
+"""What a tool gives back, framed as data: no document can end its frame, begin another, or speak as somebody.
 
 The frame carries a code made for this one result; tokens with which chat templates mark roles are broken up.
 """

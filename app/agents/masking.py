@@ -11,7 +11,7 @@ from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelRe
 _KINDS: Final = (
     ("EMAIL", re.compile(r"[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,200}\.[A-Za-z]{2,24}")),
     ("IBAN", re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b")),
-    ("PHONE", re.compile(r"(?<![\w.])\+?\(?\d{2,4}\)?(?:[ /-]?\d{2,4}){2,4}(?![\w.])")),
+    ("PHONE", re.compile(r"(?<![\w.-])(?!\d{4}-\d{2}-\d{2})\+?\(?\d{2,4}\)?(?:[ /-]?\d{2,4}){2,6}(?![\w.])")),
     ("NUMBER", re.compile(r"\b(?=[A-Z0-9-]*\d{3})[A-Z]{1,3}-?\d{5,12}[A-Z]?\b")),
 )
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}|\d{1,2}[./]\d{1,2}[./]\d{2,4}")
@@ -80,4 +80,3 @@ def each_text(value: Any, change: Any) -> Any:
     if isinstance(value, dict):
         return {name: each_text(each, change) for name, each in value.items()}
     return value
-

@@ -31,9 +31,7 @@ async def hold(session: AsyncSession, principal: Principal, run_id: UUID, step: 
     return await credits.hold_of(session, principal.user_id, key=key, amount=amount, seconds=seconds)
 
 
-async def settle(
-    session: AsyncSession, run: Run, step: int, held: Hold, model: str, tokens: tuple[int, int]
-) -> int:
+async def settle(session: AsyncSession, run: Run, step: int, held: Hold, model: str, tokens: tuple[int, int]) -> int:
     """Pay for a step and write it down, in the transaction of its answer; returns the credits."""
     prompt, completion = (min(max(each, 0), MOST_TOKENS) for each in tokens)
     cost = PRESENT.of_answer(prompt, completion) - (PRESENT.answer if step > 1 else 0)
@@ -52,9 +50,7 @@ async def release(session: AsyncSession, held: Hold) -> None:
         await credits.release(session, held.id)
 
 
-async def list_page(
-    session: AsyncSession, principal: Principal, *, limit: int, before: UUID | None
-) -> list[ModelCall]:
+async def list_page(session: AsyncSession, principal: Principal, *, limit: int, before: UUID | None) -> list[ModelCall]:
     """A person's requests to models, newest first."""
     statement = select(ModelCall).where(ModelCall.user_id == principal.user_id).order_by(ModelCall.id.desc())
     if before:

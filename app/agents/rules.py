@@ -69,9 +69,7 @@ async def read(session: AsyncSession, principal: Principal, vault_id: UUID) -> V
     return VaultRuleRead(vault_id=vault_id, providers=row.providers, masked=row.masked)
 
 
-async def write(
-    session: AsyncSession, principal: Principal, vault_id: UUID, data: VaultRuleWrite
-) -> VaultRuleRead:
+async def write(session: AsyncSession, principal: Principal, vault_id: UUID, data: VaultRuleWrite) -> VaultRuleRead:
     """Set the rule of a vault that the principal owns. Raises `VaultNotFound`, `RoleTooLow`."""
     await vaults.require(session, principal, vault_id, "own")
     if data.providers is None and not data.masked:

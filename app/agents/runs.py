@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from app.agents.models import OVER, Approval, Run
 from app.agents.schemas import AgentRead, ApprovalRead, RunCreate, RunRead
 from app.auth.principal import Principal
 from app.core.clock import new_id, utc_now
-from app.db.runtime import current
+from app.db.runtime import current, when_closing
 from app.db.session import session_scope
 from app.jobs.runner import run_job
 from app.jobs.service import cancel_jobs, create_job
@@ -26,6 +27,7 @@ from app.vault import service as vaults
 TABLE: Final = "agent_runs"
 RUN_JOB: Final = "agents.run"
 LOOK_SECONDS: Final = 0.5
+LEAVE_SECONDS: Final = 3.0
 AT_REST: Final = (*OVER, "waiting")
 _here: Final[set[asyncio.Task[None]]] = set()
 
@@ -165,9 +167,21 @@ async def cancel_run(session: AsyncSession, principal: Principal, run_id: UUID) 
 
 def work_here(job_id: UUID) -> None:
     """Work on a run in this process now, for somebody waits for it; if the process dies a worker goes on."""
-    task = asyncio.get_running_loop().create_task(run_job(job_id, current().settings.job_lease_seconds))
+    runtime = current()
+    if not _here:
+        when_closing(runtime, _leave)
+    task = asyncio.get_running_loop().create_task(run_job(job_id, runtime.settings.job_lease_seconds))
     _here.add(task)
     task.add_done_callback(_here.discard)
+
+
+async def _leave() -> None:
+    """Let runs of this process come to an end for a moment; a worker goes on with the others."""
+    if _here:
+        _, left = await asyncio.wait(_here, timeout=LEAVE_SECONDS)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 async def stream_run(principal: Principal, run_id: UUID, *, after: int = 0) -> AsyncGenerator[RunEvent | None, None]:
@@ -190,9 +204,14 @@ async def stream_run(principal: Principal, run_id: UUID, *, after: int = 0) -> A
 
 
 async def until_rest(principal: Principal, run_id: UUID) -> None:
-    """Wait until a run has ended or needs an approval. Raises `RunNotFound`."""
-    async for _ in stream_run(principal, run_id):
-        pass
+    """Wait until a run has ended or needs an approval, but no longer than a run may last. Raises `RunNotFound`."""
+    with suppress(TimeoutError):
+        async with (
+            asyncio.timeout(current().settings.agent_max_seconds),
+            aclosing(stream_run(principal, run_id)) as all_,
+        ):
+            async for _ in all_:
+                pass
 
 
 def _read(run: Run, content: dict[str, Any], asked: list[ApprovalRead]) -> RunRead:

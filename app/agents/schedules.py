@@ -27,7 +27,7 @@ WEEK: Final = 7
 
 
 def at(day: date, minute_of_day: int, zone: str) -> datetime:
-    """The moment of a time on the wall; one that the clocks skip is as much later, of one that comes twice the first."""
+    """The moment of a time on the wall: one that the clocks skip is later, of one that comes twice it is the first."""
     wall = datetime.combine(day, time_of_day(minute_of_day // 60, minute_of_day % 60), ZoneInfo(zone))
     return wall.astimezone(UTC)
 
@@ -145,6 +145,6 @@ async def _start_run(session: AsyncSession, row: Schedule, slot_id: UUID) -> boo
 def _read(row: Schedule, message: str) -> ScheduleRead:
     clock = f"{row.minute_of_day // 60:02}:{row.minute_of_day % 60:02}"
     names = ("id", "agent_id", "zone", "weekdays", "enabled", "next_at", "created_at")
-    return ScheduleRead.model_validate({**{name: getattr(row, name) for name in names}, "time": clock, "message": message})
-
-
+    return ScheduleRead.model_validate(
+        {**{name: getattr(row, name) for name in names}, "time": clock, "message": message}
+    )

@@ -194,9 +194,7 @@ ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,40}$")]
 class VaultRuleWrite(RequestModel):
     """What models may be sent of a vault: `providers` null allows every one, an empty list none outside."""
 
-    providers: Annotated[list[ProviderName], Field(max_length=20)] | None = Field(
-        default=None, examples=[["endpoint"]]
-    )
+    providers: Annotated[list[ProviderName], Field(max_length=20)] | None = Field(default=None, examples=[["endpoint"]])
     masked: StrictBool = Field(
         default=False, description="Replace e-mail addresses, phone numbers, IBANs and numbers of papers before."
     )

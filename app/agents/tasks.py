@@ -1,6 +1,8 @@
 """Background work of agents."""
 
+import asyncio
 from datetime import datetime, timedelta
+from importlib import import_module
 
 from app.agents import housekeeping, runs, schedules
 from app.core.clock import utc_now
@@ -11,8 +13,7 @@ from app.jobs.service import JobRun
 @task(runs.RUN_JOB)
 async def run(job: JobRun) -> None:
     """Work on a run until it ends or needs an approval."""
-    from app.agents import loop  # noqa: PLC0415  brings pydantic-ai, which a start does not need
-
+    loop = await asyncio.to_thread(import_module, "app.agents.loop")  # pydantic-ai takes seconds, once
     await loop.execute(job)
 
 

@@ -149,13 +149,9 @@ class Settings(BaseSettings):
     enforce_plan_limits: bool | None = Field(
         default=None, description="Whether a plan's limits stop anybody; usage is counted anyway. Left out: production."
     )
-    operators: CommaSeparated = Field(
-        default=(), description="E-mail addresses of the people who see reports of the whole installation."
-    )
+    operators: CommaSeparated = Field(default=(), description="E-mail addresses of those who may see all reports.")
     seat_invitation_seconds: int = Field(default=72 * 3_600, ge=3_600, description="Life of an invitation to a seat.")
-    credit_hold_seconds: int = Field(
-        default=900, ge=60, le=86_400, description="How long credits are set aside for one answer at most."
-    )
+    credit_hold_seconds: int = Field(default=900, ge=60, description="Longest time that credits are set aside for.")
 
     ingest_max_pages: int = Field(default=2_000, ge=1, description="Most pages read from one document.")
     ingest_max_seconds: int = Field(default=240, ge=1, description="Longest time for reading one document.")

@@ -48,7 +48,8 @@ def _not_text(value: Any) -> Any:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_not_text)]  # an integer of JSON: 10 and 10.0, but not "10" and not true
+NumberOnly = BeforeValidator(_not_text)  # stands after the bounds of a number: those that follow it are not documented
+Whole = Annotated[int, NumberOnly]  # an integer of JSON: 10 and 10.0, but not "10" and not true
 
 
 class RequestModel(BaseModel):

@@ -1,11 +1,13 @@
 """Background work of payments."""
 
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
 from app.core.tasks import task
 from app.db.session import session_scope
 from app.jobs.service import JobRun, create_job, has_queued_job
+from app.payments.errors import ProviderUnreachable
 from app.payments.providers.registry import current_provider
 from app.payments.services import (
     buyers,
@@ -134,6 +136,16 @@ async def close_family(user_id: str) -> None:
     """Let a deleted account out of its family, and its own family go."""
     async with session_scope() as session:
         await seats.close_family(session, UUID(user_id))
+
+
+@task("payments.end_with_family", on="payments.family_closed")
+async def end_with_family(family_id: str) -> None:
+    """End what a closed family pays for, and let the provider forget it; what is not reached now is sent later."""
+    provider = current_provider()
+    if provider is not None:
+        for step in (subscriptions.end_for_family, buyers.forget):
+            with suppress(ProviderUnreachable):
+                await step(provider, UUID(family_id))
 
 
 @task("payments.resolve_operations", every=timedelta(seconds=15))

@@ -26,7 +26,7 @@ from tests.cli.programs import start, wait_until
 
 pytestmark = pytest.mark.slow
 START_SECONDS = 240
-CHILDREN = {"postgres", "valkey", "mailbox", "api", "worker", "beat"}
+CHILDREN = {"postgres", "valkey", "mailbox", "simulator", "api", "worker", "beat"}
 
 
 class Up:

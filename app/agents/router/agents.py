@@ -37,9 +37,7 @@ async def create_agent(data: Definition, principal: Runner, session: SessionDep)
 
 
 @router.get("", responses=problems(InvalidCursor))
-async def list_agents(
-    principal: Runner, session: SessionDep, limit: Limit = 20, cursor: Cursor = None
-) -> AgentPage:
+async def list_agents(principal: Runner, session: SessionDep, limit: Limit = 20, cursor: Cursor = None) -> AgentPage:
     """List the built-in agents and your own, the newest first."""
     items, last = await agents.list_all(session, principal, limit=limit, before=parse_cursor(cursor))
     return AgentPage(items=items, next_cursor=cursor_of(last) if last else None)

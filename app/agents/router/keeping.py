@@ -63,9 +63,7 @@ async def update_conversation(
     return await conversations.rename(session, principal, conversation_id, data.title)
 
 
-@router.delete(
-    "/conversations/{conversation_id}", status_code=204, responses=problems(ConversationNotFound, RunBusy)
-)
+@router.delete("/conversations/{conversation_id}", status_code=204, responses=problems(ConversationNotFound, RunBusy))
 async def delete_conversation(conversation_id: UUID, principal: Runner, session: SessionDep) -> None:
     """Delete a conversation with everything that was said in it. This can't be undone."""
     await conversations.remove(session, principal, conversation_id)
@@ -103,7 +101,7 @@ async def list_schedules(principal: Runner, session: SessionDep) -> ScheduleList
 
 @router.post("/schedules", status_code=201, responses=problems(AgentNotFound, InvalidZone, TooMany))
 async def create_schedule(data: ScheduleWrite, principal: Runner, session: SessionDep) -> ScheduleRead:
-    """Let an agent start by itself, at a time on the wall of a zone; also when the clocks change, once a day at most."""
+    """Let an agent start by itself, at a time on the wall of a zone: once a day at most."""
     return await schedules.create(session, principal, data)
 
 
@@ -122,9 +120,7 @@ async def delete_schedule(schedule_id: UUID, principal: Runner, session: Session
 
 
 @router.get("/usage", responses=problems(InvalidCursor))
-async def list_usage(
-    principal: Runner, session: SessionDep, limit: Limit = 20, cursor: Cursor = None
-) -> UsagePage:
+async def list_usage(principal: Runner, session: SessionDep, limit: Limit = 20, cursor: Cursor = None) -> UsagePage:
     """List what your agents' requests to models took and cost, newest first."""
     rows = await metering.list_page(session, principal, limit=limit + 1, before=parse_cursor(cursor))
     shown, after = page_of(rows, limit)

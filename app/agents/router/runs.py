@@ -73,10 +73,9 @@ async def list_runs(
     cursor: Cursor = None,
 ) -> RunPage:
     """List your runs, newest first."""
-    which = {"limit": limit + 1, "before": parse_cursor(cursor)}
-    shown, after = page_of(
-        await runs.list_runs(session, principal, conversation_id=conversation_id, **which), limit  # type: ignore[arg-type]
-    )
+    before = parse_cursor(cursor)
+    found = await runs.list_runs(session, principal, conversation_id=conversation_id, limit=limit + 1, before=before)
+    shown, after = page_of(found, limit)
     return RunPage(items=shown, next_cursor=after)
 
 
@@ -86,7 +85,11 @@ async def read_run(run_id: UUID, principal: Runner, session: SessionDep) -> RunR
     return await runs.read_run(session, principal, run_id)
 
 
-@router.get("/runs/{run_id}/events", response_class=Response, responses={200: {"content": STREAM}, **problems(RunNotFound)})
+@router.get(
+    "/runs/{run_id}/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": STREAM}, **problems(RunNotFound)},
+)
 async def watch_run(
     run_id: UUID, principal: Runner, session: SessionDep, last_event_id: LastEventId = None
 ) -> Response:
@@ -108,9 +111,7 @@ async def cancel_run(run_id: UUID, principal: Runner, session: SessionDep) -> Ru
     return await runs.read_run(session, principal, run_id)
 
 
-@router.post(
-    "/runs/{run_id}/approvals", responses=problems(RunNotFound, ApprovalNotFound, ApprovalDecided, RunOver)
-)
+@router.post("/runs/{run_id}/approvals", responses=problems(RunNotFound, ApprovalNotFound, ApprovalDecided, RunOver))
 async def decide_in_run(run_id: UUID, data: RunDecision, principal: Runner, session: SessionDep) -> RunRead:
     """Allow or refuse one thing that a run asked for. When all is decided, it goes on; watch it, or read it again."""
     row = await approvals.find(session, principal, data.approval_id)
@@ -143,12 +144,8 @@ async def read_approval(approval_id: UUID, principal: Runner, session: SessionDe
     return await runs.approval_read(session, await approvals.find(session, principal, approval_id))
 
 
-@router.post(
-    "/approvals/{approval_id}/decision", responses=problems(ApprovalNotFound, ApprovalDecided, RunOver)
-)
-async def decide_approval(
-    approval_id: UUID, data: Decision, principal: Runner, session: SessionDep
-) -> ApprovalRead:
+@router.post("/approvals/{approval_id}/decision", responses=problems(ApprovalNotFound, ApprovalDecided, RunOver))
+async def decide_approval(approval_id: UUID, data: Decision, principal: Runner, session: SessionDep) -> ApprovalRead:
     """Allow or refuse it. An approval counts for exactly this, once, until it expires."""
     row = await runs.decide(session, principal, approval_id, data.approve)
     if row.run_id:

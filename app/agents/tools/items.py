@@ -1,4 +1,4 @@
-"""Records: listed, read, made and changed. Of records that hold secrets, a model is told no more than that they exist."""
+"""Records: listed, read, made and changed. Of those that hold secrets, a model is told only that they exist."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,7 @@
-"""How long a connection is waited for, and whether a broken one had carried the request."""
+"""Whom a connection trusts, how long it is waited for, and whether a broken one had carried the request."""
+
+import ssl
+from functools import cache
 
 import httpx
 
@@ -11,6 +14,12 @@ BEFORE_SENDING = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, h
 def failed_by(error: BaseException | None) -> NotSent | NoAnswer:
     """What an exception of httpx says: without a connection nothing was sent, everything else leaves it open."""
     return NotSent() if isinstance(error, BEFORE_SENDING) else NoAnswer()
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """The authorities of httpx, read once in a process: that takes longer than all the rest of opening a client."""
+    return httpx.create_ssl_context()
 
 
 def timeouts(settings: Settings) -> httpx.Timeout:

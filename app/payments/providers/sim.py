@@ -8,7 +8,7 @@ import httpx
 
 from app.core.config import Settings
 from app.payments.providers.caller import Answer, Method, Params
-from app.payments.providers.connection import failed_by, timeouts
+from app.payments.providers.connection import failed_by, timeouts, trusted
 from app.payments.providers.form import encoded
 from app.payments.providers.shaped import StripeShaped
 from app.payments.providers.signatures import WebhookRules
@@ -59,6 +59,7 @@ def open_sim(settings: Settings, webhooks: WebhookRules) -> SimProvider:
         base_url=settings.sim_url,
         headers={"Authorization": f"Bearer {settings.sim_key.get_secret_value()}", "Stripe-Version": API_VERSION},
         timeout=timeouts(settings),
+        verify=trusted(),
         trust_env=False,
     )
     return SimProvider(SimTransport(client), webhooks, retries=settings.payment_retries)

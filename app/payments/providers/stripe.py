@@ -9,7 +9,7 @@ import stripe
 
 from app.core.config import Settings
 from app.payments.providers.caller import Answer, Method, Params
-from app.payments.providers.connection import failed_by, timeouts
+from app.payments.providers.connection import failed_by, timeouts, trusted
 from app.payments.providers.shaped import StripeShaped
 from app.payments.providers.signatures import WebhookRules
 from app.payments.providers.wire import API_VERSION
@@ -79,7 +79,7 @@ def open_stripe(settings: Settings, webhooks: WebhookRules) -> StripeProvider:
     """A provider for the event loop that runs now: its connections can't be used in another one."""
     stripe.enable_telemetry = False
     logging.getLogger("stripe").setLevel(logging.WARNING)  # below, it writes bodies, which have names in them
-    connections = Connections(httpx.AsyncClient(timeout=timeouts(settings)))
+    connections = Connections(httpx.AsyncClient(timeout=timeouts(settings), verify=trusted()))
     client = stripe.StripeClient(
         settings.stripe_api_key.get_secret_value(),
         stripe_account=settings.stripe_account or None,

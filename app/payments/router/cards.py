@@ -15,7 +15,7 @@ from app.payments.schemas.cards import CardList, CardRead
 from app.payments.schemas.checkout import CheckoutRead, ReturnUrls
 from app.payments.services import cards, checkout
 
-CardId = Annotated[str, Path(max_length=100, pattern="^[A-Za-z0-9_]+$")]
+CardId = Annotated[str, Path(max_length=200)]
 
 router = APIRouter(prefix="/payment-methods")
 

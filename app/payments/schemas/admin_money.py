@@ -6,10 +6,10 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
-from app.core.schemas import Clean, Page, RequestModel, ResponseModel, Whole
+from app.core.schemas import Clean, NumberOnly, Page, RequestModel, ResponseModel
 from app.payments.schemas.checkout import CouponCode, PlanCode
 
-Cents = Annotated[Whole, Field(ge=1, le=2**31 - 1)]
+Cents = Annotated[int, Field(ge=1, le=2**31 - 1), NumberOnly]
 Evidence = Annotated[str, StringConstraints(max_length=20_000), Clean]
 Later = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), le=datetime(2200, 1, 1, tzinfo=UTC))]
 
@@ -48,10 +48,12 @@ class CouponCreate(RequestModel):
     }
 
     code: CouponCode = Field(examples=["WELCOME25"])
-    percent: Annotated[Whole, Field(ge=1, le=100)] | None = None
+    percent: Annotated[int, Field(ge=1, le=100), NumberOnly] | None = None
     amount_cents: Cents | None = None
-    months: Annotated[Whole, Field(ge=0, le=120)] | None = Field(default=None, description="Null: once; 0: for ever.")
-    max_uses: Annotated[Whole, Field(ge=1, le=2**31 - 1)] | None = None
+    months: Annotated[int, Field(ge=0, le=120), NumberOnly] | None = Field(
+        default=None, description="Null: once; 0: for ever."
+    )
+    max_uses: Annotated[int, Field(ge=1, le=2**31 - 1), NumberOnly] | None = None
     plan_code: PlanCode | None = None
     expires_at: Later | None = None
 

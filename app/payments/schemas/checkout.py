@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
-from app.core.schemas import Clean, RequestModel, ResponseModel, Whole
+from app.core.schemas import Clean, NumberOnly, RequestModel, ResponseModel
 
 Url = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^https?://[!-~]+$")]
 PlanCode = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[a-z][a-z0-9_-]*$")]
@@ -14,7 +14,7 @@ CouponCode = Annotated[
     str, StringConstraints(min_length=3, max_length=40, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$"), Clean
 ]
 Interval = Literal["month", "year"]
-Seats = Annotated[Whole, Field(ge=0, le=1_000, description="Seats besides those of the plan.")]
+Seats = Annotated[int, Field(ge=0, le=1_000, description="Seats besides those of the plan."), NumberOnly]
 
 
 class ReturnUrls(RequestModel):

@@ -50,8 +50,14 @@ async def _grant_credits(session: AsyncSession, provider: str, checkout: Checkou
     await link_credits(session, payment.id, price.id)
     bought = postings.of_bought_credits(payment.provider_id, payment.currency, payment.received_cents)
     paid_at = payment.paid_at or payment.created_at
-    where = {"family_id": checkout.family_id, "occurred_at": paid_at}
-    await ledger.post(session, kind="credits.bought", reference=payment.provider_id, legs=bought, **where)
+    await ledger.post(
+        session,
+        kind="credits.bought",
+        reference=payment.provider_id,
+        legs=bought,
+        family_id=checkout.family_id,
+        occurred_at=paid_at,
+    )
     await credits.grant(
         session,
         checkout.family_id,

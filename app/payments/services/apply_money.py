@@ -150,7 +150,7 @@ async def _apply_payment(
     before = await session.scalar(
         select(Payment.failure_code).where(Payment.provider == provider, Payment.provider_id == state.id)
     )
-    values = {
+    values: dict[str, Any] = {
         "charge_id": state.charge_id,
         "status": state.status,
         "currency": state.currency,
@@ -200,7 +200,7 @@ async def post_movements(
         )
     back = postings.given_back(movements)
     if payment.received_cents:
-        await credits.take_back(session, family_id, payment_id, back, payment.received_cents)
+        await credits.take_back(session, family_id, payment_id, back, payment.received_cents, len(movements))
 
 
 async def link_credits(session: AsyncSession, payment_id: UUID, price_id: UUID) -> None:

@@ -87,6 +87,19 @@ async def follow_profile(provider: Provider, user_id: UUID) -> None:
         await operations.execute(provider, Order(family_id, UPDATE, customer, {"customer_id": customer}))
 
 
+async def forget(provider: Provider, family_id: UUID) -> None:
+    """Let the provider forget who somebody was that leaves for good; it is sent until it arrives."""
+    async with session_scope() as session:
+        customer = await find_customer(session, provider, family_id)
+    if customer:
+        await operations.execute(provider, Order(family_id, DELETE, customer))
+
+
+async def _delete(provider: Provider, command: Command) -> str | None:
+    await provider.delete_customer(command.operation, command.subject)
+    return command.subject
+
+
 async def _update(provider: Provider, command: Command) -> str | None:
     person, customer = await _payer(command.family_id), command.request["customer_id"]
     await provider.update_customer(command.operation, customer, email=person.email, name=person.name)
@@ -94,4 +107,5 @@ async def _update(provider: Provider, command: Command) -> str | None:
 
 
 HANDLERS[CREATE] = Handler(_create, find="customer", done=_keep)
+HANDLERS[DELETE] = Handler(_delete, insists=True)
 HANDLERS[UPDATE] = Handler(_update, insists=True)

@@ -39,6 +39,7 @@ CANCEL: Final = "subscription.cancel"
 RESUME: Final = "subscription.resume"
 PAUSE: Final = "subscription.pause"
 UNPLAN: Final = "subscription.unplan"
+END: Final = "subscription.end"
 PREVIEW_VALID: Final = timedelta(minutes=15)
 CLOCKS_DIFFER: Final = timedelta(seconds=60)
 LENGTHS: Final = {"month": 1, "year": 12}
@@ -204,12 +205,15 @@ def _changes_something(kind: str, subscription: BillingSubscription, request: Ma
 
 
 async def end_for_family(provider: Provider, family_id: UUID) -> None:
-    """End what a family is subscribed to, at once, for somebody who leaves for good. Raises as `operations.execute`."""
+    """End what a family is subscribed to, at once, for somebody who leaves for good; it is sent until it arrives.
+
+    Raises as `operations.execute`.
+    """
     async with session_scope(Actor.family(family_id)) as session:
         subscription = await live_subscription(session, family_id)
     if subscription is not None:
         request = {"at_period_end": False}
-        await operations.execute(provider, Order(family_id, CANCEL, subscription.provider_id, request))
+        await operations.execute(provider, Order(family_id, END, subscription.provider_id, request))
 
 
 def _lines(command: Command) -> Sequence[Line]:
@@ -261,6 +265,7 @@ async def _follow(provider: Provider, command: Command, _: str | None) -> None:
 HANDLERS[CHANGE] = Handler(_send_change, look=_look_at_lines, follow=_follow)
 HANDLERS[PLAN] = Handler(_send_plan, follow=_follow)
 HANDLERS[CANCEL] = Handler(_send_cancel, follow=_follow)
+HANDLERS[END] = Handler(_send_cancel, follow=_follow, insists=True)
 HANDLERS[RESUME] = Handler(_send_resume, follow=_follow)
 HANDLERS[PAUSE] = Handler(_send_pause, follow=_follow)
 HANDLERS[UNPLAN] = Handler(_send_unplan, follow=_follow)

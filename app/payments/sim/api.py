@@ -20,11 +20,8 @@ from starlette.types import Receive, Scope, Send
 
 from app.payments.sim import resources  # noqa: F401  importing them registers their calls
 from app.payments.sim.clock import Clock
-from app.payments.sim.core.books import Books
-from app.payments.sim.core.calls import Call, find_handler
 from app.payments.sim.core.errors import (
     Broken,
-    Doc,
     Down,
     Invalid,
     KeyInUse,
@@ -34,7 +31,7 @@ from app.payments.sim.core.errors import (
     Unauthorized,
 )
 from app.payments.sim.core.events import API_VERSION, new_request_id
-from app.payments.sim.core.render import render
+from app.payments.sim.core.perform import perform
 from app.payments.sim.core.store import Store
 from app.payments.sim.core.wire import Params, parse_form
 from app.payments.sim.deliveries import Deliveries
@@ -154,7 +151,7 @@ class Api:
             return await self._advance(Params(values))
         with self._store.transaction(request_id=request_id, key=key) as books:
             try:
-                reply = Reply(200, orjson.dumps(_run(books, request.method, path, values)))
+                reply = Reply(200, orjson.dumps(perform(books, request.method, path, values)))
                 is_saved = True
             except SimError as error:
                 if not error.keeps:
@@ -211,16 +208,6 @@ async def read_body(request: Request) -> str:
         return b"".join(parts).decode()
     except UnicodeDecodeError:
         raise Invalid("The body is not UTF-8.") from None
-
-
-def _run(books: Books, method: str, path: str, values: Doc) -> Doc:
-    handler, arguments = find_handler(method, path)
-    params = Params(values)
-    expand = params.texts("expand")
-    call = Call(books, params, path)
-    result = handler(call, *arguments)
-    params.finish()
-    return render(books, result, expand)
 
 
 def _response(reply: Reply, request_id: str, key: str | None) -> Response:

@@ -18,7 +18,9 @@ async def test_an_agent_answers_with_a_located_quote(client: httpx.AsyncClient, 
     assert run["state"] == "succeeded"
     assert "1 March 2027" in run["output"]
     citation = run["citations"][0]
-    page = await client.get(f"/v1/rag/documents/{citation['document_id']}/pages/{citation['page']}", headers=home.headers)
+    page = await client.get(
+        f"/v1/rag/documents/{citation['document_id']}/pages/{citation['page']}", headers=home.headers
+    )
     assert page.json()["text"][citation["start"] : citation["end"]] == citation["quote"]
     assert run["model"] == "extractive"
 
@@ -59,4 +61,7 @@ async def test_a_background_run_is_done_by_the_worker(client: httpx.AsyncClient,
     assert (run["state"], run["steps"]) == ("succeeded", 2)
     assert "1 March 2027" in run["output"]
     usage = (await client.get("/v1/agents/usage", headers=home.headers)).json()["items"]
-    assert [(call["step"], call["model"], call["credits"]) for call in usage] == [(2, "extractive", 0), (1, "extractive", 1)]
+    assert [(call["step"], call["model"], call["credits"]) for call in usage] == [
+        (2, "extractive", 0),
+        (1, "extractive", 1),
+    ]

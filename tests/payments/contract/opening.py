@@ -2,11 +2,15 @@
 
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+
 from app.core.config import Settings, load_settings
 from app.payments.providers.port import Provider
 from app.payments.providers.registry import provider_of
 
 NAMES = ("sim", "stripe")
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""For properties: a busy machine is no failure."""
 KEY = "sk_test_contract"
 SECRET = "whsec_contract_secret_of_32_letters"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.payments.providers.form import encoded
-from tests.payments.contract.opening import NAMES, open_provider
+from tests.payments.contract.opening import NAMES, open_provider, unhurried
 from tests.payments.contract.scripted import said, scripted_server
 
 NESTED = {
@@ -63,6 +63,7 @@ VALUES = st.recursive(
 )
 
 
+@unhurried
 @given(st.dictionaries(NAMES_OF_FIELDS, VALUES, max_size=3))
 def test_any_parameters_are_written_as_the_sdk_writes_them(params):
     if has_gap_in_list(params):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.payments.providers.port import EventHint, InvalidSignature
 from app.payments.providers.signatures import WebhookRules, read_webhook
-from tests.payments.contract.opening import NAMES, SECRET, open_provider
+from tests.payments.contract.opening import NAMES, SECRET, open_provider, unhurried
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 OLD_SECRET = "whsec_old_secret_of_some_32_letters"
@@ -208,11 +208,13 @@ def test_the_secrets_are_not_shown():
     assert SECRET not in repr(RULES)
 
 
+@unhurried
 @given(payload=st.binary(max_size=300), signature=st.text(max_size=200))
 def test_whatever_comes_nothing_else_is_raised(payload, signature):
     assert refuses(payload, signature)
 
 
+@unhurried
 @given(payload=st.binary(max_size=300))
 def test_whatever_is_signed_nothing_else_is_raised(payload):
     assert refuses(payload)
@@ -225,6 +227,7 @@ JSON = st.recursive(
 )
 
 
+@unhurried
 @given(name=st.sampled_from(["id", "object", "type", "created", "livemode", "account", "data"]), value=JSON)
 def test_whatever_a_field_is_it_is_an_event_or_refused(name, value):
     try:
@@ -235,6 +238,7 @@ def test_whatever_a_field_is_it_is_an_event_or_refused(name, value):
     assert isinstance(hint.object_id, str)
 
 
+@unhurried
 @given(note=st.text(max_size=50), secret=st.text(min_size=1, max_size=40).filter(str.strip), spaces=st.booleans())
 def test_what_the_official_sdk_signs_and_accepts_is_accepted(note, secret, spaces):
     event = {**json.loads(event_of()), "note": note}
@@ -253,6 +257,7 @@ def test_what_the_official_sdk_signs_and_accepts_is_accepted(note, secret, space
     assert (ours.id, ours.type, ours.object_id) == (theirs.id, theirs.type, theirs.data.object["id"])
 
 
+@unhurried
 @given(flipped=st.integers(min_value=0, max_value=len(event_of()) * 8 - 1))
 def test_a_body_with_one_bit_changed_is_refused(flipped):
     payload = bytearray(event_of())

@@ -456,6 +456,7 @@ async def test_a_pause_is_repeated_without_harm(shop, provider):
 async def test_a_coupon_counts_from_the_next_invoice_for_as_long_as_it_lasts(shop, provider, months, amounts):
     await provider.ensure_coupon("TWENTY", percent=20, amount_cents=None, currency=None, months=months)
     state = await shop.subscribe()
+    await shop.advance(DAY)
 
     with_coupon = await provider.apply_coupon(op(), state.id, "TWENTY")
     totals = []

@@ -123,5 +123,5 @@ def test_after_any_history_the_books_are_the_providers(world: World, seed: int):
         return await settle(world)
 
     assert asyncio.run(run()) == [], f"seed {seed} after {world.done}"
-    print(f"seed {seed}: {dict(world.done)}")
+    print(f"seed {seed}: {dict(world.done)}")  # noqa: T201  what this history was
     assert world.done["kills"] > 0

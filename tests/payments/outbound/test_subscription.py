@@ -11,8 +11,10 @@ import pytest
 from sqlalchemy import select
 
 from app.db.session import session_scope
-from app.payments.models import Invoice
-from app.payments.services import resolving
+from app.payments.models import BillingSubscription, Family, Invoice
+from app.payments.providers.port import Missing
+from app.payments.services import resolving, seats
+from tests.conftest import drain_jobs
 from tests.factories import TestUser
 from tests.payments.outbound.conftest import Shop, advance, end_leases, operations_of, payments_of
 from tests.payments.outbound.people import make_payer, problem
@@ -241,6 +243,29 @@ async def test_when_the_answer_is_lost_the_change_is_made_once(shop: Shop, payer
     assert set(done) <= {200, 202, 409, 503}
     assert (await shop.subscription(payer))["plan"] == "family"
     assert len(await payments_of(payer)) == before + 1
+
+
+async def test_whoever_leaves_for_good_pays_for_nothing_any_more_even_after_an_outage(shop: Shop, payer: TestUser):
+    await paying(shop, payer)
+    (customer,) = [each.provider_id for each in await operations_of(payer, "customer.create")]
+    async with session_scope() as session:
+        family_id = (await session.scalars(select(Family.id).where(Family.owner_id == payer.id))).one()
+        await seats.close_family(session, payer.id)
+    await shop.faults(down=True)
+    await drain_jobs(shop.settings)
+    await shop.calm()
+    assert [each.state for each in await operations_of(payer, "subscription.end")] == ["created"]
+
+    for _ in range(2):
+        await end_leases()
+        await resolving.resolve_due(shop.provider)
+
+    assert [each.state for each in await operations_of(payer, "subscription.end")] == ["succeeded"]
+    async with session_scope() as session:
+        states = select(BillingSubscription.state).where(BillingSubscription.family_id == family_id)
+        assert list(await session.scalars(states)) == ["ended"]
+    with pytest.raises(Missing):
+        await shop.provider.list_cards(customer or "")
 
 
 async def change_at_random(shop: Shop, person: TestUser, rng: random.Random) -> str:

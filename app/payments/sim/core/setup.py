@@ -5,6 +5,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 PROBABILITIES: Final = ("loss", "duplicate", "reorder", "drop_answers", "fail_answers", "rate_limit")
+FRACTIONS: Final = (*PROBABILITIES, "delay_seconds", "answer_delay_seconds")
 ENDINGS: Final = ("unpaid", "canceled", "past_due")
 
 
@@ -78,9 +79,7 @@ def _checked(name: str, value: Any, kind: type) -> Any:
         if not isinstance(value, kind):
             raise ValueError(f"{name} must be a {'text' if kind is str else 'boolean'}")
         return value
-    if isinstance(value, bool) or not isinstance(
-        value, int if kind is int and name not in PROBABILITIES else int | float
-    ):
+    if isinstance(value, bool) or not isinstance(value, int | float if name in FRACTIONS else int):
         raise ValueError(f"{name} must be a number")
     if value < 0 or (name in PROBABILITIES and value > 1):
         raise ValueError(f"{name} is out of bounds")

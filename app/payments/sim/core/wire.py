@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl
 from app.payments.sim.core.errors import Invalid
 
 PART = re.compile(r"\[([^\[\]]*)\]")
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+RUNS = ("javascript:", "data:", "vbscript:")
 MOST_FIELDS = 1_000
 LONGEST_TEXT = 5_000
 
@@ -121,6 +123,13 @@ class Params:
         if value is not None and value not in options:
             raise Invalid(f"Must be one of {', '.join(options)}.", param=self.name_of(name))
         return value or default
+
+    def address(self, name: str) -> str | None:
+        """Where a browser or an app goes next: nothing that would run instead."""
+        url = self.text(name)
+        if url is not None and (not ADDRESS.fullmatch(url) or url.lower().startswith(RUNS)):
+            raise Invalid("Not a valid URL.", code="url_invalid", param=self.name_of(name))
+        return url
 
     def group(self, name: str) -> "Params":
         """Nested parameters; empty ones if there are none."""

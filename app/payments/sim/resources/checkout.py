@@ -121,7 +121,7 @@ def create_portal(call: Call) -> Doc:
         flow=None,
         locale=None,
         on_behalf_of=None,
-        return_url=params.text("return_url"),
+        return_url=params.address("return_url"),
         url=f"{books.setup.public_url}/portal/{token}",
     )
     books.add({"id": token, "object": "portal_token", "session": session["id"], "until": books.now + HOUR})
@@ -150,7 +150,7 @@ def _blank(params: Params, mode: str, customer: str | None, now: int) -> Doc:
         "amount_subtotal": None,
         "amount_total": None,
         "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
-        "cancel_url": params.text("cancel_url"),
+        "cancel_url": params.address("cancel_url"),
         "client_reference_id": params.text("client_reference_id", longest=200),
         "currency": None,
         "custom_fields": [],
@@ -173,7 +173,7 @@ def _blank(params: Params, mode: str, customer: str | None, now: int) -> Doc:
         "phone_number_collection": {"enabled": False},
         "shipping_options": [],
         "status": "open",
-        "success_url": params.text("success_url"),
+        "success_url": params.address("success_url"),
         "total_details": None,
         "ui_mode": "hosted_page",
     }

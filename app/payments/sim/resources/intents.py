@@ -310,7 +310,7 @@ def _choose_method(books: Books, params: Params, intent: Doc) -> None:
 
 
 def _remember_return(params: Params, intent: Doc) -> None:
-    url = params.text("return_url")
+    url = params.address("return_url")
     if url is not None:
         intent["_"]["return_url"] = url
 

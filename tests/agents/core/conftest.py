@@ -1,0 +1,20 @@
+"""A scripted model for agents."""
+
+from collections.abc import Iterator
+
+import pytest
+from pydantic import SecretStr
+
+from app.db.runtime import Runtime
+from tests.agents.core.model import Model, serve
+from tests.notifications.smtp import changed_settings
+
+
+@pytest.fixture
+def model(runtime: Runtime) -> Iterator[Model]:
+    with serve() as model:
+        key = SecretStr(model.key)
+        with changed_settings(
+            model_url=model.url, model_name="scripted", model_api_key=key, agent_falls_back=False, agent_max_seconds=30
+        ):
+            yield model
