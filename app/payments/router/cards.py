@@ -29,13 +29,12 @@ async def list_cards(principal: Reader, session: SessionDep) -> CardList:
 
 @router.post(
     "",
-    status_code=201,
     response_model=CheckoutRead,
     responses={**PENDING, **problems(UrlNotAllowed, *COMMANDING)},
 )
 @idempotent(required=True)
 async def add_card(data: ReturnUrls, principal: Writer, cause: UUID) -> CheckoutRead | Response:
-    """Add a card on a page of the provider; it never passes through here."""
+    """Open a page of the provider where a card is added: a checkout. The card itself never passes through here."""
     outcome = await cards.add_card(principal, data.success_url, data.cancel_url, cause)
     return pending(outcome) or await checkout.read_checkout(principal, operation_id=outcome.operation_id)
 

@@ -12,7 +12,7 @@ def test_payments(make_stack, tmp_path):
     amount = "seed = 3\ngeneration.max-examples = 12\n"
     (tmp_path / "schemathesis.toml").write_text(amount + t.CONFIG.read_text())
     command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", "schemathesis.toml", "run",
-        f"{stack.url}/openapi.json", "--checks", "all", "--no-color", "--include-path-regex", "^/v1/payments|/v1/auth/login"]
+        f"{stack.url}/openapi.json", "--checks", "all", "--phases", "stateful", "--no-color", "--include-path-regex", "^/v1/payments|/v1/auth/login"]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=520, env={**__import__("os").environ, "LEAVER": stranger.client.headers["Authorization"]})
     Path("/tmp/schemathesis.out").write_text(result.stdout + result.stderr)
     assert result.returncode == 0
