@@ -8,9 +8,6 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from app import models
-from app.agents.mcp.mount import mcp_open, mount_mcp
-from app.agents.openai.errors import OpenAIErrors
-from app.agents.openai.router import router as openai_router
 from app.agents.router import router as agents_router
 from app.api.docs import router as docs_router
 from app.api.health import router as health_router
@@ -39,8 +36,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open the runtime for as long as the application serves."""
     configure_logging(debug=app.state.settings.debug)
     open_runtime(app.state.settings)
-    async with mcp_open(app):
-        yield
+    yield
     await close_runtime()
 
 
@@ -59,8 +55,6 @@ def create_app(settings: Settings) -> FastAPI:
     add_problem_handlers(app)
     for router in ROUTERS:
         app.include_router(router, prefix="/v1")
-    app.include_router(openai_router)
-    mount_mcp(app, settings)
     app.include_router(health_router)
     app.include_router(docs_router)
     app.router.routes.insert(0, RouteTable(app.routes))
@@ -72,7 +66,6 @@ def create_app(settings: Settings) -> FastAPI:
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """From the inside out: limits, CORS if any origin is allowed, observation."""
     app.add_middleware(Limit, settings=settings)
-    app.add_middleware(OpenAIErrors)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -17,7 +17,6 @@ TAGS = [
     {"name": "vault", "description": "Vaults, members, records and documents."},
     {"name": "rag", "description": "Search in your documents, and questions answered with exact citations."},
     {"name": "agents", "description": "Assistants that answer from your papers, and act only when you approve."},
-    {"name": "openai", "description": "What clients of OpenAI speak, answered from your own documents."},
     {"name": "payments", "description": "Plans, seats, usage, credits, checkout, invoices and receipts."},
     {"name": "jobs", "description": "Progress of background work."},
     {"name": "health", "description": "Whether the service is well."},

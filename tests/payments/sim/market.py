@@ -17,7 +17,9 @@ class Market:
     simulator: Simulator
     v1: Any
 
-    async def price(self, cents: int = 1_000, interval: str | None = "month", currency: str = "usd", **more: Any) -> Any:
+    async def price(
+        self, cents: int = 1_000, interval: str | None = "month", currency: str = "usd", **more: Any
+    ) -> Any:
         product = await self.v1.products.create_async({"name": "Plus"})
         recurring = {"recurring": {"interval": interval}} if interval else {}
         params = {"product": product.id, "unit_amount": cents, "currency": currency, **recurring, **more}

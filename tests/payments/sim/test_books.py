@@ -26,7 +26,9 @@ async def test_a_dispute_takes_the_money_and_a_fee(market):
     assert caught.value.code == "charge_disputed"
 
 
-@pytest.mark.parametrize(("words", "status", "back"), [("winning_evidence", "won", 5_000), ("losing_evidence", "lost", 0)])
+@pytest.mark.parametrize(
+    ("words", "status", "back"), [("winning_evidence", "won", 5_000), ("losing_evidence", "lost", 0)]
+)
 async def test_evidence_decides(market, words, status, back):
     _, made = await opened(market)
     params = {"evidence": {"uncategorized_text": words}, "submit": True}

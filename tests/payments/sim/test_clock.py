@@ -1,6 +1,7 @@
 """The movable clock: renewals, dunning, short months, and a year in one step."""
 
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 import stripe
@@ -70,7 +71,7 @@ async def test_a_renewal_that_fails_is_tried_again_after_3_5_and_7_days_and_then
 
     assert statuses == ["past_due", "past_due", "past_due", "unpaid"]
     assert tries == [1, 2, 3, 4]
-    gaps = [later.created - sooner.created for sooner, later in zip(failures, failures[1:], strict=False)]
+    gaps = [later.created - sooner.created for sooner, later in pairwise(failures)]
     assert gaps == [3 * DAY, 5 * DAY, 7 * DAY]
     assert (await market.fetch(subscription)).latest_invoice.next_payment_attempt is None
 
@@ -174,7 +175,10 @@ def test_a_leap_day_comes_back_every_fourth_year():
 
 
 async def test_yearly_and_quarterly_prices_renew_when_they_should(market):
-    yearly, quarterly = await market.price(9_000, "year"), await market.price(recurring={"interval": "month", "interval_count": 3})
+    yearly, quarterly = (
+        await market.price(9_000, "year"),
+        await market.price(recurring={"interval": "month", "interval_count": 3}),
+    )
     first, second = await market.subscribe(price=yearly), await market.subscribe(price=quarterly)
     await market.simulator.advance(days=367)
 

@@ -28,7 +28,12 @@ COUPONS = st.sampled_from(
 )
 TAXES = st.sampled_from([None, ("19", "false"), ("7.7", "true")])
 CHANGES = st.lists(
-    st.tuples(AMOUNTS, st.integers(1, 7), st.integers(0, PERIOD // 4), st.sampled_from(["always_invoice", "create_prorations"])),
+    st.tuples(
+        AMOUNTS,
+        st.integers(1, 7),
+        st.integers(0, PERIOD // 4),
+        st.sampled_from(["always_invoice", "create_prorations"]),
+    ),
     min_size=1,
     max_size=4,
 )
@@ -81,7 +86,9 @@ def money_of(invoice: Any) -> Any:
 
 
 @settings(max_examples=150, deadline=None)
-@given(amount=AMOUNTS, quantity=st.integers(1, 5), coupon=COUPONS, tax=TAXES, changes=CHANGES, later=st.integers(0, 600))
+@given(
+    amount=AMOUNTS, quantity=st.integers(1, 5), coupon=COUPONS, tax=TAXES, changes=CHANGES, later=st.integers(0, 600)
+)
 def test_the_preview_of_a_change_is_its_invoice(amount, quantity, coupon, tax, changes, later):
     shop = Shop()
     subscription = shop.subscribe(amount, quantity, coupon, tax)
@@ -92,7 +99,10 @@ def test_the_preview_of_a_change_is_its_invoice(amount, quantity, coupon, tax, c
         items = {"0": {"id": item, "price": shop.price(new_amount), "quantity": str(new_quantity)}}
         change = {"items": items, "proration_behavior": behaviour, "proration_date": at}
         preview = shop.call(
-            "POST", "/v1/invoices/create_preview", subscription=subscription["id"], subscription_details=copy.deepcopy(change)
+            "POST",
+            "/v1/invoices/create_preview",
+            subscription=subscription["id"],
+            subscription_details=copy.deepcopy(change),
         )
         shop.now += later if step + later < PERIOD // 4 else 0
         before = shop.invoice(subscription["id"])

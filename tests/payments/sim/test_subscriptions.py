@@ -216,7 +216,12 @@ async def test_a_downgrade_leaves_credit_for_the_next_invoice(market):
 
     assert customer.balance == -1_000
     assert [each.amount for each in moves.data] == [-1_000]
-    assert (invoice.total, invoice.amount_due, invoice.starting_balance, invoice.ending_balance) == (1_000, 0, -1_000, 0)
+    assert (invoice.total, invoice.amount_due, invoice.starting_balance, invoice.ending_balance) == (
+        1_000,
+        0,
+        -1_000,
+        0,
+    )
 
 
 async def test_another_rhythm_starts_a_new_period_now(market):
@@ -247,7 +252,9 @@ async def test_a_change_that_is_declined_is_undone_or_waits(market):
     change = {"items": items, "proration_behavior": "always_invoice"}
     await market.swap_card(subscription, "pm_card_chargeCustomerFail")
     with pytest.raises(stripe.CardError):
-        await market.v1.subscriptions.update_async(subscription.id, {**change, "payment_behavior": "error_if_incomplete"})
+        await market.v1.subscriptions.update_async(
+            subscription.id, {**change, "payment_behavior": "error_if_incomplete"}
+        )
     undone = await market.fetch(subscription)
     waiting = await market.v1.subscriptions.update_async(
         subscription.id, {**change, "payment_behavior": "pending_if_incomplete"}
