@@ -103,9 +103,7 @@ def upgrade() -> None:
         time("decided_at", nullable=True),
         time("consumed_at", nullable=True),
         sa.UniqueConstraint("run_id", "call_id", name="uq_agent_approvals_call"),
-        sa.CheckConstraint(
-            "state IN ('pending', 'approved', 'denied', 'consumed')", name="ck_agent_approvals_state"
-        ),
+        sa.CheckConstraint("state IN ('pending', 'approved', 'denied', 'consumed')", name="ck_agent_approvals_state"),
         foreign_key("agent_approvals", "run_id", "agent_runs", "CASCADE"),
     )
     create(
@@ -193,7 +191,7 @@ def _create_rules() -> None:
         foreign_key("agent_vault_rules", "vault_id", "vaults", "CASCADE"),
     )
     owners = (
-        f"{IS_SYSTEM} OR vault_id IN (SELECT m.vault_id FROM vault_members m WHERE m.user_id = {USER} "
+        f"{IS_SYSTEM} OR vault_id IN (SELECT m.vault_id FROM vault_members m WHERE m.user_id = {USER} "  # noqa: S608  constants
         "AND m.role = 'owner')"
     )
     for statement in protect("agent_vault_rules", read=in_readable_vault(), write=owners):

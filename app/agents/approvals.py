@@ -15,7 +15,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agents.cells import opened, sealed
-from app.agents.errors import ApprovalDecided, ApprovalNotFound, ApprovalRefused
+from app.agents.errors import ApprovalDecided, ApprovalNotFound, ApprovalRefused, ApproverNeeded
 from app.agents.models import Approval
 from app.agents.tools.registry import tool_of
 from app.auth.principal import Principal
@@ -71,9 +71,14 @@ async def propose(
 async def decide(
     session: AsyncSession, principal: Principal, approval_id: UUID, approve: bool, *, now: datetime | None = None
 ) -> Approval:
-    """Give leave or refuse it, once. Raises `ApprovalNotFound`, `ApprovalDecided`, `Forbidden`."""
+    """Give leave or refuse it, once. A program may refuse, but only a person who is signed in gives leave.
+
+    Raises `ApprovalNotFound`, `ApprovalDecided`, `ApproverNeeded`, `Forbidden`.
+    """
     row = await find(session, principal, approval_id)
     if approve:
+        if principal.session_id is None:
+            raise ApproverNeeded
         tool_of(row.tool).require_scope(principal)
     decided = (
         update(Approval)

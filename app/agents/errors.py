@@ -103,3 +103,9 @@ class ModelDown(Unavailable):
     """No model of the chain answered."""
 
     title = "The language model does not answer"
+
+
+class ApproverNeeded(Forbidden):
+    """A program with an API key can't give the leave that a person has to give."""
+
+    title = "Sign in yourself to approve this"

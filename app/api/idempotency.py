@@ -32,6 +32,7 @@ from app.db.session import act_for
 from app.db.statements import Row, Statement
 
 HEADER: Final = "Idempotency-Key"
+RAW_HEADER: Final = HEADER.lower().encode()
 REPLAYED: Final = "Idempotent-Replayed"
 KEY: Final = re.compile(r'"([!#-~]{1,255})"|([!#-~]{1,255})', re.ASCII)
 KEPT_HEADERS: Final = ("Location", "ETag")
@@ -119,9 +120,10 @@ def idempotent(*, required: bool = False) -> Callable[[Endpoint], Endpoint]:
         async def endpoint(**arguments: Any) -> Any:
             request: Request = arguments.pop(REQUEST)
             session: AsyncSession = arguments.pop(SESSION)
-            text = request.headers.get(HEADER)
-            if text is not None:
-                return await _once(function, arguments, request, session, text, takes_cause=takes_cause)
+            for name, value in request.scope["headers"]:
+                if name == RAW_HEADER:
+                    text = value.decode("latin-1")
+                    return await _once(function, arguments, request, session, text, takes_cause=takes_cause)
             if required:
                 raise IdempotencyKeyRequired
             return await function(**arguments, **({CAUSE: new_id()} if takes_cause else {}))

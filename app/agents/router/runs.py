@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 import orjson
@@ -14,6 +14,7 @@ from app.agents.errors import (
     AgentNotFound,
     ApprovalDecided,
     ApprovalNotFound,
+    ApproverNeeded,
     ConversationNotFound,
     RunBusy,
     RunNotFound,
@@ -28,6 +29,8 @@ from app.api.pages import Cursor, InvalidCursor, Limit, parse_cursor
 from app.api.problems import problems
 from app.auth.principal import Principal
 from app.vault.errors import VaultNotFound
+
+DECIDING: Final = (ApprovalNotFound, ApprovalDecided, ApproverNeeded, RunOver)
 
 router = APIRouter(prefix="/agents")
 STREAM = event_stream(**{kind: {"type": "object"} for kind in events.KINDS})
@@ -111,7 +114,7 @@ async def cancel_run(run_id: UUID, principal: Runner, session: SessionDep) -> Ru
     return await runs.read_run(session, principal, run_id)
 
 
-@router.post("/runs/{run_id}/approvals", responses=problems(RunNotFound, ApprovalNotFound, ApprovalDecided, RunOver))
+@router.post("/runs/{run_id}/approvals", responses=problems(RunNotFound, *DECIDING))
 async def decide_in_run(run_id: UUID, data: RunDecision, principal: Runner, session: SessionDep) -> RunRead:
     """Allow or refuse one thing that a run asked for. When all is decided, it goes on; watch it, or read it again."""
     row = await approvals.find(session, principal, data.approval_id)
@@ -144,7 +147,7 @@ async def read_approval(approval_id: UUID, principal: Runner, session: SessionDe
     return await runs.approval_read(session, await approvals.find(session, principal, approval_id))
 
 
-@router.post("/approvals/{approval_id}/decision", responses=problems(ApprovalNotFound, ApprovalDecided, RunOver))
+@router.post("/approvals/{approval_id}/decision", responses=problems(*DECIDING))
 async def decide_approval(approval_id: UUID, data: Decision, principal: Runner, session: SessionDep) -> ApprovalRead:
     """Allow or refuse it. An approval counts for exactly this, once, until it expires."""
     row = await runs.decide(session, principal, approval_id, data.approve)

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
-from app.payments.providers.failures import NoAnswer, NotSent, failure, no_answer, no_connection
+from app.core.breaker import Breaker
+from app.payments.providers.failures import NO_SERVICE, NoAnswer, NotSent, failure, no_answer, no_connection
 from app.payments.providers.fields import UNEXPECTED, Fields
 from app.payments.providers.port import NotReached, OutcomeUnknown, ProviderError
 
@@ -57,6 +58,8 @@ class Caller:
         self.livemode = livemode
         """Whether real money moves."""
         self._retries = retries
+        self.breaker: Breaker | None = None
+        """Holds calls back while the provider fails; whoever keeps the provider for long sets it."""
 
     async def _read(self, path: str, **params: Any) -> Fields:
         return await self._ask("get", path, params, None)
@@ -80,6 +83,23 @@ class Caller:
             after = rows[-1].text("id")
 
     async def _ask(self, method: Method, path: str, params: Params, key: str | None) -> Fields:
+        """Ask unless the provider has failed again and again; tell the breaker how it went."""
+        if not self.breaker:
+            return await self._try(method, path, params, key)
+        if not self.breaker.allows():
+            raise NotReached("held-back")
+        try:
+            answer = await self._try(method, path, params, key)
+        except ProviderError as error:
+            if error.code in NO_SERVICE:
+                self.breaker.failed()
+            else:
+                self.breaker.succeeded()
+            raise
+        self.breaker.succeeded()
+        return answer
+
+    async def _try(self, method: Method, path: str, params: Params, key: str | None) -> Fields:
         """Try, and try again when nothing tells against it. Once unknown stays unknown until an answer comes."""
         unsure: OutcomeUnknown | None = None
         for tries_left in range(self._retries, -1, -1):

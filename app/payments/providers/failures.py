@@ -16,6 +16,8 @@ NOT_FOUND: Final = 404
 BUSY: Final = {409: "locked", 429: "rate-limited"}
 SERVER_ERROR: Final = 500
 DOWN: Final = 503
+NO_SERVICE: Final = ("not-connected", "no-answer", "server-error", "down")
+"""Codes that say that the provider does not work; the others are answers, welcome or not."""
 _CODE: Final = re.compile(r"[a-z0-9_-]{1,100}", re.IGNORECASE | re.ASCII)
 
 log = get_log(__name__)

@@ -36,6 +36,7 @@ FIRST_PAUSE: Final = timedelta(seconds=5)
 LONGEST_PAUSE_DOUBLINGS: Final = 9
 RETRY_AFTER: Final = {"Retry-After": "5"}
 NEVER_ARRIVED: Final = "never-arrived"
+REPLACED: Final = "replaced"
 
 log = get_log(__name__)
 
@@ -71,6 +72,9 @@ async def _begin(
 ) -> Command | Outcome:
     await session.execute(select(Family.id).where(Family.id == order.family_id).with_for_update(key_share=True))
     known = await _known(session, order)
+    if known is not None and known.state == "created" and dict(known.request) != dict(order.request):
+        await _replace(session, known)
+        known = None
     if known is not None:
         return await _join(session, known, order)
     attempts = select(func.coalesce(func.max(ProviderOperation.attempt), 0) + 1).where(*_about(order))
@@ -93,6 +97,21 @@ async def _begin(
         await order.prepare(session, values["id"])
     what = order.kind, order.subject, order.request
     return Command(values["id"], order.family_id, *what, 1, False, utc_now(), order.secret)
+
+
+async def _replace(session: AsyncSession, known: ProviderOperation) -> None:
+    """Give up what certainly was not done, for something else about the same subject."""
+    values = {
+        "state": "failed",
+        "error_code": f"refused:{REPLACED}",
+        "settled_at": func.now(),
+        "followed_at": func.now(),
+    }
+    mine = update(ProviderOperation).where(ProviderOperation.id == known.id)
+    undo = HANDLERS[known.kind].undo
+    if undo:
+        await undo(session, await _command(session, known, known.state))
+    await session.execute(mine.values(**values, body=None, owner_id=None))
 
 
 def _about(order: Order) -> tuple[Any, ...]:

@@ -57,6 +57,23 @@ async def test_nothing_is_done_before_the_person_allows_it_and_then_once(
     assert await titles(client, home) == ["Passport of Ada"]
 
 
+async def test_a_program_with_an_api_key_gives_no_leave(client: httpx.AsyncClient, settings: Settings, model: Model):
+    home = await make_home(settings)
+    model.says(asks("create_item", new_item(home)), "It is done.")
+    run = await run_agent(client, home, "Note the passport of Ada")
+    made = await client.post(
+        "/v1/auth/api-keys", json={"name": "Robot", "scopes": SCOPES.split()}, headers=home.headers
+    )
+    body = {"approval_id": run["approvals"][0]["id"], "approve": True}
+
+    answer = await client.post(
+        f"{RUNS}/{run['id']}/approvals", json=body, headers={"Authorization": f"Bearer {made.json()['key']}"}
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "approver-needed")
+    assert await titles(client, home) == []
+
+
 async def test_what_the_person_refuses_is_not_done(client: httpx.AsyncClient, settings: Settings, model: Model):
     home = await make_home(settings)
     model.says(asks("create_item", new_item(home)), "As you wish.")

@@ -10,15 +10,17 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr
 
+from app.core.breaker import FAILURES, states
 from app.core.config import SettingsError, load_settings
 from app.db import runtime as runtimes
 from app.db.runtime import Runtime, close_runtime, open_runtime
 from app.db.session import new_session
 from app.payments.errors import PaymentsOff
-from app.payments.providers.port import NotReached, Operation, Provider
+from app.payments.providers import registry
+from app.payments.providers.port import NotReached, Operation, Provider, ProviderError
 from app.payments.providers.registry import current_provider, needed_provider, provider_of
 from tests.payments.contract.opening import NAMES, SECRET, open_provider, settings_of
-from tests.payments.contract.scripted import said, scripted_server
+from tests.payments.contract.scripted import refused, said, scripted_server
 
 NOBODY = "http://127.0.0.1:1"
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
@@ -147,6 +149,61 @@ async def test_a_closed_runtime_has_closed_its_provider(name, open_own):
 
         with pytest.raises((RuntimeError, NotReached)):
             await ask_for_customer(provider)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_provider_of_a_loop_that_is_gone_does_not_disturb_closing(name, open_own):
+    open_own(name)
+
+    async def opened() -> Provider:
+        return needed_provider()
+
+    gone = asyncio.run(opened())
+    with asyncio.Runner() as runner:
+        last = runner.run(opened())
+        runner.run(close_runtime())
+        with pytest.raises(RuntimeError):
+            runner.run(ask_for_customer(last))
+
+    assert gone is not last
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_provider_that_fails_again_and_again_is_left_alone_for_a_while(name, open_own):
+    async with scripted_server() as server:
+        server.say(refused(503, "api_error"))
+        open_own(name, server.url)
+        codes = []
+        for _ in range(FAILURES + 1):
+            with pytest.raises(NotReached) as caught:
+                await ask_for_customer(needed_provider())
+            codes.append(caught.value.code)
+        await close_runtime()
+
+        assert codes == ["down"] * FAILURES + ["held-back"]
+        assert len(server.asked) == FAILURES
+        assert states()["payments"] is False
+        forget(server.url)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_refusals_and_limits_hold_nothing_back(name, open_own):
+    async with scripted_server() as server:
+        answers = [refused(402, "card_error"), refused(429, "rate_limit_error"), refused(400, "invalid_request_error")]
+        server.say(*answers * 3, said(200, id="cus_1"))
+        open_own(name, server.url)
+        for _ in range(len(answers) * 3):
+            with pytest.raises(ProviderError):
+                await ask_for_customer(needed_provider())
+
+        assert await ask_for_customer(needed_provider()) == "cus_1"
+        await close_runtime()
+        forget(server.url)
+
+
+def forget(url: str) -> None:
+    """A breaker lives as long as its process, and so would what it says of a server that is gone."""
+    registry._breakers.pop(url).succeeded()
 
 
 async def test_payments_that_are_off_have_no_provider(open_own):

@@ -116,8 +116,10 @@ async def settle(world: World) -> list[str]:
     return wrong
 
 
-@pytest.mark.parametrize("seed", [FIRST_SEED + number for number in range(SEEDS)])
-def test_after_any_history_the_books_are_the_providers(world: World, seed: int):
+@pytest.mark.parametrize("number", range(SEEDS))
+def test_after_any_history_the_books_are_the_providers(world: World, number: int):
+    seed = FIRST_SEED + number
+
     async def run() -> list[str]:
         await play(world, seed)
         return await settle(world)

@@ -241,6 +241,26 @@ async def test_nothing_is_reserved_when_the_provider_is_down(shop: Shop, payer: 
     assert await used(coupon) == 0
 
 
+async def test_after_an_outage_something_else_can_be_bought_at_once(shop: Shop, payer: TestUser):
+    coupon = await make_coupon(max_uses=1)
+    await shop.buy(payer)  # only the checkout itself is asked for from here on
+    await shop.post(payer, "/subscription/cancel", {"at_period_end": False})
+    await shop.faults(rate_limit=1.0)
+    refused = await shop.post(payer, "/checkout", PLAN)
+    await shop.calm()
+    assert problem(refused) == (503, "provider-unreachable")
+    assert [each.state for each in await operations_of(payer, "checkout.create")] == ["succeeded", "created"]
+
+    other = await shop.post(payer, "/checkout", PLAN | {"plan": "family", "coupon": coupon.code})
+
+    assert other.status_code == 201
+    assert [each.state for each in await operations_of(payer, "checkout.create")] == [
+        "succeeded",
+        "failed",
+        "succeeded",
+    ]
+
+
 async def test_a_family_has_one_trial(shop: Shop, payer: TestUser):
     await shop.buy(payer)
     await drain_jobs(shop.settings)

@@ -225,6 +225,19 @@ async def test_what_was_not_reached_and_is_not_wanted_any_more_is_given_up(count
     assert len(counterpart.calls) == 1
 
 
+async def test_what_was_not_reached_makes_room_for_something_else(counterpart: Any, family: UUID):
+    counterpart.before = [NotReached("down")]
+    with pytest.raises(ProviderUnreachable):
+        await execute(counterpart, family)
+
+    outcome = await execute(counterpart, family, request={"amount_cents": 6})
+
+    assert (outcome.state, counterpart.steps[0]) == ("succeeded", "undo")
+    async with session_scope() as session:
+        codes = select(ProviderOperation.error_code).where(ProviderOperation.family_id == family)
+        assert set(await session.scalars(codes)) == {"refused:replaced", None}
+
+
 async def test_what_nobody_waits_for_is_sent_until_it_arrives(counterpart: Any, family: UUID):
     counterpart.register(insists=True)
     counterpart.before = [NotReached("down"), NotReached("down")]
