@@ -120,7 +120,7 @@ def test_a_family_buys_uses_fails_recovers_disputes_and_has_its_receipts(town: T
     assert get(payer, "/subscription")["plan"]["code"] == "family"
     post(payer, "/family/seats", {"email": member.email})
     token = until(lambda: town.token_for(member.email, "seat"))
-    assert post(member, "/family/seats/accept", {"token": token})["plan"]["code"] == "family"
+    assert post(member, "/family/accept-seat", {"token": token})["plan"]["code"] == "family"
 
     uploaded = upload(member, "policy.txt", b"The excess of the car insurance is 250 euros.\n")
     assert wait_for_job(member, uploaded["job_id"])["state"] == "succeeded"

@@ -47,7 +47,7 @@ async def create_seat(data: SeatCreate, principal: Writer, session: SessionDep) 
 
 
 @router.post(
-    "/family/seats/accept",
+    "/family/accept-seat",
     responses=problems(
         SeatInvitationNotFound, SeatForSomebodyElse, AlreadyInFamily, InAnotherFamily, OwnPlanFirst, NoSeatLeft
     ),
@@ -62,14 +62,14 @@ async def accept_seat(data: SeatAccept, principal: Writer, session: SessionDep) 
 
 
 @router.post(
-    "/family/seats/{seat_id:uuid}/resend", responses=problems(NotThePayer, SeatNotFound, TooManySeatInvitations)
+    "/family/seats/{seat_id}/resend", responses=problems(NotThePayer, SeatNotFound, TooManySeatInvitations)
 )
 async def resend_seat(seat_id: UUID, principal: Writer, session: SessionDep) -> SeatRead:
     """Send the invitation again, with a new token; the earlier one is void. Only for the person who pays."""
     return SeatRead.model_validate(await seats.resend(session, principal, seat_id))
 
 
-@router.delete("/family/seats/{seat_id:uuid}", status_code=204, responses=problems(SeatNotFound, PayerStays))
+@router.delete("/family/seats/{seat_id}", status_code=204, responses=problems(SeatNotFound, PayerStays))
 async def delete_seat(seat_id: UUID, principal: Writer, session: SessionDep) -> None:
     """Take a seat back, or give up your own. What the person stored stays theirs, on the free plan."""
     await seats.remove(session, principal, seat_id)

@@ -30,8 +30,8 @@ from app.payments.services import catalogue, families, operations
 from app.payments.services.catalogue import Offer
 from app.payments.services.checkout import live_subscription
 from app.payments.services.commands import HANDLERS, Command, Handler, Order, Outcome
+from app.payments.services.following import follow_subscription
 from app.payments.services.reaching import reaching
-from app.payments.services.sync import sync_invoice, sync_subscription
 
 CHANGE: Final = "subscription.change"
 PLAN: Final = "subscription.plan"
@@ -255,11 +255,7 @@ async def _send_unplan(provider: Provider, command: Command) -> str | None:
 
 
 async def _follow(provider: Provider, command: Command, _: str | None) -> None:
-    """The subscription as it is now, with the invoice that a change has made."""
-    state = await provider.fetch_subscription(command.subject)
-    await sync_subscription(provider, command.subject)
-    if state.latest_invoice_id:
-        await sync_invoice(provider, state.latest_invoice_id)
+    await follow_subscription(provider, command.subject)
 
 
 HANDLERS[CHANGE] = Handler(_send_change, look=_look_at_lines, follow=_follow)

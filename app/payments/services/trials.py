@@ -13,7 +13,7 @@ from app.payments.providers.port import Provider
 from app.payments.services import operations
 from app.payments.services.apply_money import card_digest
 from app.payments.services.commands import HANDLERS, Command, Handler, Order
-from app.payments.services.sync import sync_subscription
+from app.payments.services.following import follow_subscription
 
 END = "trial.end"
 
@@ -72,7 +72,7 @@ async def _end(provider: Provider, command: Command) -> str | None:
 
 
 async def _follow(provider: Provider, command: Command, _: str | None) -> None:
-    await sync_subscription(provider, command.subject)
+    await follow_subscription(provider, command.subject)
 
 
 HANDLERS[END] = Handler(_end, follow=_follow, insists=True)

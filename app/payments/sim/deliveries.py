@@ -56,9 +56,14 @@ class Deliveries:
                         self._running[due.seq] = task
                     await self._pause()
             finally:
-                for task in self._running.values():
-                    task.cancel()
-                await asyncio.gather(*self._running.values(), return_exceptions=True)
+                await self.abandon()
+
+    async def abandon(self) -> None:
+        """Give up what is being sent at this moment; it stays queued."""
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def flush(self, seconds: float) -> Doc:
         """Try everything that waits, without its pause, until all is taken or the time is over; returns counts."""

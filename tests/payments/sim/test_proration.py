@@ -132,7 +132,8 @@ def test_a_change_and_its_return_in_the_same_second_cost_nothing(amount, other, 
         shop.call("POST", path, items=items, proration_date=str(shop.now))
     pending = shop.call("GET", "/v1/invoiceitems", limit="100")["data"]
 
-    assert sum(each["net_amount"] for each in pending) == 0
+    rounded = 0 if coupon is None else 1  # what is given back is a share of what was paid, and that was rounded
+    assert abs(sum(each["net_amount"] for each in pending)) <= rounded
     shop.store.close()
 
 

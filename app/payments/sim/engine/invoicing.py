@@ -1,7 +1,7 @@
 """The life of an invoice: draft, open, paid, void or uncollectible."""
 
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from app.payments.sim.core.books import Books
 from app.payments.sim.core.calendar import DAY
@@ -10,6 +10,7 @@ from app.payments.sim.core.ids import random_text
 from app.payments.sim.engine.agenda import due
 from app.payments.sim.engine.charging import LEAST, cancel_intent, confirm, new_intent
 from app.payments.sim.engine.discounts import active
+from app.payments.sim.engine.invoice_shape import blank_invoice, parent_of
 from app.payments.sim.engine.lines import tally
 
 RETRIED: Final = ("subscription_cycle", "subscription_update")
@@ -43,8 +44,8 @@ def draft(
     proration_date: int | None = None,
 ) -> Doc:
     """A draft with its lines added up."""
-    invoice = books.new("invoice", **_blank(customer, currency, reason, period))
-    invoice["parent"] = _parent(subscription, proration_date)
+    invoice = books.new("invoice", **blank_invoice(customer, currency, reason, period))
+    invoice["parent"] = parent_of(subscription, proration_date)
     invoice["_"] = {"subscription": subscription and subscription["id"], "intent": None, "token": random_text()}
     if subscription is not None:
         invoice["default_payment_method"] = subscription["default_payment_method"]
@@ -269,55 +270,3 @@ def _change_balance(books: Books, customer: Doc, ending: int, invoice: Doc, *, r
         type=kind,
     )
     books.updated("customer.updated", customer)
-
-
-def _parent(subscription: Doc | None, proration_date: int | None) -> Doc | None:
-    if subscription is None:
-        return None
-    details = {"metadata": dict(subscription["metadata"]), "subscription": subscription["id"]}
-    details["subscription_proration_date"] = proration_date
-    return {"type": "subscription_details", "subscription_details": details, "quote_details": None}
-
-
-def _blank(customer: Doc, currency: str, reason: str, period: tuple[int, int]) -> dict[str, Any]:
-    nothing = (
-        "account_tax_ids application custom_fields customer_account customer_address customer_phone "
-        "customer_shipping default_payment_method default_source description due_date effective_at footer "
-        "from_invoice hosted_invoice_url invoice_pdf last_finalization_error latest_revision "
-        "next_payment_attempt number on_behalf_of receipt_number rendering shipping_cost shipping_details "
-        "statement_descriptor test_clock threshold_reason webhooks_delivered_at automatically_finalizes_at"
-    )
-    return dict.fromkeys(nothing.split()) | {
-        "account_country": "US",
-        "account_name": "LifeVault simulator",
-        "amount_overpaid": 0,
-        "amount_paid": 0,
-        "amount_shipping": 0,
-        "attempt_count": 0,
-        "attempted": False,
-        "auto_advance": False,
-        "automatic_tax": {
-            "disabled_reason": None,
-            "enabled": False,
-            "liability": None,
-            "provider": None,
-            "status": None,
-        },
-        "billing_reason": reason,
-        "collection_method": "charge_automatically",
-        "currency": currency,
-        "customer": customer["id"],
-        "customer_email": customer["email"],
-        "customer_name": customer["name"],
-        "customer_tax_exempt": "none",
-        "customer_tax_ids": [],
-        "issuer": {"type": "self"},
-        "metadata": {},
-        "payment_settings": {"default_mandate": None, "payment_method_options": None, "payment_method_types": None},
-        "period_start": period[0],
-        "period_end": period[1],
-        "post_payment_credit_notes_amount": 0,
-        "pre_payment_credit_notes_amount": 0,
-        "status": "draft",
-        "status_transitions": dict.fromkeys(("finalized_at", "marked_uncollectible_at", "paid_at", "voided_at")),
-    }

@@ -15,8 +15,9 @@ from app.payments.sim.engine.invoicing import collect
 from app.payments.sim.engine.items import items_of, period_of
 from app.payments.sim.pages.shell import chosen_card, go_to, message, page, read_form
 from app.payments.sim.pages.words import card_text, date_text, money, rhythm_text, state_of, sums_of
-from app.payments.sim.resources.intents import asks_on_setup, finish_challenge, intent_by_secret, new_setup, save_card
+from app.payments.sim.resources.intents import finish_challenge, intent_by_secret
 from app.payments.sim.resources.payment_methods import attach, detach, new_method
+from app.payments.sim.resources.setups import asks_on_setup, new_setup, save_card
 from app.payments.sim.resources.subscriptions import apply_update
 
 SHOWN_INVOICES = 24

@@ -11,6 +11,7 @@ from app.payments.sim.resources import (
     money,
     payment_methods,
     schedules,
+    setups,
     subscriptions,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "money",
     "payment_methods",
     "schedules",
+    "setups",
     "subscriptions",
 ]

@@ -13,7 +13,7 @@ from app.payments.sim.engine.discounts import usable
 from app.payments.sim.engine.taxes import read_tax_rates
 from app.payments.sim.resources.catalogue import price_from_data
 from app.payments.sim.resources.completing import expire, show_totals, tallied
-from app.payments.sim.resources.subscriptions import LONGEST_TRIAL_DAYS, MOST_QUANTITY
+from app.payments.sim.resources.subscription_params import LONGEST_TRIAL_DAYS, MOST_QUANTITY
 
 MODES: Final = ("subscription", "payment", "setup")
 MINUTE: Final = 60

@@ -12,8 +12,8 @@ from app.payments.sim.engine.discounts import Grant, grant_of_code, redeem, usab
 from app.payments.sim.engine.lines import full_amount, new_line, tally
 from app.payments.sim.engine.subscribing import Wish, subscribe
 from app.payments.sim.resources.customers import new_customer
-from app.payments.sim.resources.intents import asks_on_setup, new_setup, save_card
 from app.payments.sim.resources.payment_methods import attach, new_method
+from app.payments.sim.resources.setups import asks_on_setup, new_setup, save_card
 
 OPEN: Final = "open"
 

@@ -17,7 +17,7 @@ from app.payments.sim.engine.subscribing import subscribe
 from app.payments.sim.resources.catalogue import LARGEST_AMOUNT, price_from_data, read_currency
 from app.payments.sim.resources.customers import new_customer
 from app.payments.sim.resources.payment_methods import attach, method_for
-from app.payments.sim.resources.subscriptions import read_change, read_trial, read_wish
+from app.payments.sim.resources.subscription_params import read_change, read_trial, read_wish
 
 MEANINGLESS = ("automatic_tax", "invoice_settings", "preview_mode", "issuer", "on_behalf_of", "schedule_details")
 

@@ -1,45 +1,37 @@
 """Subscriptions: begin, change, pause, cancel."""
 
 import copy
-from typing import Any, Final
+from typing import Any
 
 from app.payments.sim.core.books import Books
-from app.payments.sim.core.calendar import DAY
 from app.payments.sim.core.calls import Call, listing, page_inside, route
-from app.payments.sim.core.errors import Declined, Doc, Invalid, Refused
+from app.payments.sim.core.errors import Declined, Doc, Refused
 from app.payments.sim.core.wire import Params, merged
-from app.payments.sim.engine.changing import Change, attempt_change, change_items, settle_change
+from app.payments.sim.engine.changing import attempt_change, change_items, settle_change
 from app.payments.sim.engine.cycling import ENDED, draft_for, end, plan_course, take_pending
 from app.payments.sim.engine.discounts import drop, read_grants, redeem
 from app.payments.sim.engine.invoicing import finalize
 from app.payments.sim.engine.items import (
     end_of_period,
     items_of,
-    new_item,
     period_lines,
     period_of,
     product_names,
-    recurring_price,
     set_period,
-    set_price,
 )
 from app.payments.sim.engine.prorating import names_of, prorate
-from app.payments.sim.engine.subscribing import Wish, subscribe
+from app.payments.sim.engine.subscribing import subscribe
 from app.payments.sim.engine.taxes import read_tax_rates
-from app.payments.sim.resources.catalogue import price_from_data
-from app.payments.sim.resources.payment_methods import attach, method_for
-
-BEHAVIOURS: Final = ("allow_incomplete", "default_incomplete", "error_if_incomplete", "pending_if_incomplete")
-PRORATIONS: Final = ("create_prorations", "always_invoice", "none")
-LONGEST_TRIAL_DAYS: Final = 730
-MOST_QUANTITY: Final = 1_000_000
-MEANINGLESS: Final = (
-    "automatic_tax",
-    "billing_mode",
-    "invoice_settings",
-    "off_session",
-    "collection_method",
-    "currency",
+from app.payments.sim.resources.subscription_params import (
+    BEHAVIOURS,
+    MEANINGLESS,
+    note_details,
+    read_change,
+    read_method,
+    read_missing,
+    read_pause,
+    read_trial,
+    read_wish,
 )
 
 
@@ -55,40 +47,6 @@ def create(call: Call) -> Doc:
         error.keeps = False
         raise error
     return subscription
-
-
-def read_wish(books: Books, params: Params, customer: Doc) -> Wish:
-    """What a call wants to subscribe to. Raises `Invalid`, `Missing`, `Refused` and `Declined`."""
-    payment = params.group("payment_settings")
-    payment.accept("payment_method_options", "payment_method_types")
-    saves = payment.choice("save_default_payment_method", ("off", "on_subscription"), "off") == "on_subscription"
-    params.accept(*MEANINGLESS)
-    return Wish(
-        customer=customer,
-        items=_read_items(books, params),
-        metadata=params.metadata(),
-        trial_end=read_trial(books, params),
-        grants=read_grants(books, params, customer["id"]),
-        tax_rates=read_tax_rates(books, params, "default_tax_rates"),
-        method=_read_method(books, params, customer["id"]),
-        behaviour=params.choice("payment_behavior", BEHAVIOURS, "allow_incomplete") or "",
-        missing_method=_read_missing(params) or "create_invoice",
-        cancel_at=params.integer("cancel_at", minimum=books.now + 1),
-        cancels_at_period_end=params.flag("cancel_at_period_end"),
-        description=params.text("description"),
-        off_session=params.flag("off_session"),
-        saves_method=saves,
-    )
-
-
-def read_trial(books: Books, params: Params) -> int | None:
-    """When a trial ends, by its days or its end."""
-    days = params.integer("trial_period_days", minimum=1, maximum=LONGEST_TRIAL_DAYS)
-    params.accept("trial_from_plan")
-    if params.text("trial_end") == "now":
-        return None
-    finish = params.integer("trial_end", minimum=books.now, maximum=books.now + LONGEST_TRIAL_DAYS * DAY)
-    return books.now + days * DAY if days is not None else finish
 
 
 @route("GET", "/v1/subscriptions/{id}")
@@ -154,19 +112,6 @@ def apply_update(books: Books, subscription: Doc, params: Params) -> tuple[str, 
     return behaviour, error
 
 
-def read_change(books: Books, subscription: Doc, params: Params) -> Change | None:
-    """The new items and how the difference is settled; None if they stay. Raises `Invalid` and `Missing`."""
-    proration = params.choice("proration_behavior", PRORATIONS, "create_prorations") or ""
-    start, finish = period_of(subscription)
-    at = params.integer("proration_date", minimum=start, maximum=finish)
-    anchor = params.group("billing_cycle_anchor") if _is_group(params, "billing_cycle_anchor") else None
-    word = anchor.choice("type", ("now", "unchanged")) if anchor else params.text("billing_cycle_anchor")
-    groups = params.groups("items")
-    if not groups and word != "now":
-        return None
-    return Change(_changed_items(books, subscription, groups), proration, at, restarts=word == "now")
-
-
 @route("DELETE", "/v1/subscriptions/{id}")
 def cancel(call: Call, identifier: str) -> Doc:
     """End a subscription now; with `prorate` what is unused comes back, with `invoice_now` at once."""
@@ -174,7 +119,7 @@ def cancel(call: Call, identifier: str) -> Doc:
     subscription = books.get("subscription", identifier)
     if subscription["status"] in ENDED:
         raise Refused("No such subscription: it has ended.", code="resource_missing", param="id")
-    _note_details(subscription, params)
+    note_details(subscription, params)
     gives_back, invoices = params.flag("prorate"), params.flag("invoice_now")
     if gives_back and subscription["status"] in ("active", "past_due"):
         before = copy.deepcopy(items_of(subscription))
@@ -219,18 +164,18 @@ def _update_plain(books: Books, subscription: Doc, params: Params) -> None:
     if params.has("description"):
         subscription["description"] = params.text("description")
     if params.has("default_payment_method"):
-        subscription["default_payment_method"] = _read_method(books, params, subscription["customer"])
+        subscription["default_payment_method"] = read_method(books, params, subscription["customer"])
     if params.has("default_tax_rates"):
         subscription["default_tax_rates"] = read_tax_rates(books, params, "default_tax_rates")
     payment = params.group("payment_settings")
     payment.accept("payment_method_options", "payment_method_types", "save_default_payment_method")
-    missing = _read_missing(params)
+    missing = read_missing(params)
     if missing is not None:
         subscription["trial_settings"]["end_behavior"]["missing_payment_method"] = missing
     if params.has("discounts"):
         _update_discounts(books, subscription, params)
     if params.has("pause_collection"):
-        subscription["pause_collection"] = _read_pause(params)
+        subscription["pause_collection"] = read_pause(params)
 
 
 def _update_discounts(books: Books, subscription: Doc, params: Params) -> None:
@@ -242,7 +187,7 @@ def _update_discounts(books: Books, subscription: Doc, params: Params) -> None:
 
 
 def _update_end(books: Books, subscription: Doc, params: Params) -> None:
-    _note_details(subscription, params)
+    note_details(subscription, params)
     if not params.has("cancel_at_period_end") and not params.has("cancel_at"):
         return
     if subscription["schedule"] is not None:
@@ -313,87 +258,3 @@ def _follow_phase(books: Books, subscription: Doc) -> None:
             template = phase["items"][0]
             phase["items"] = [{**template, "price": key, "plan": key, "quantity": wanted[key]} for key in wanted]
             books.keep(schedule)
-
-
-def _changed_items(books: Books, subscription: Doc, groups: list[Params]) -> list[Doc]:
-    items = {item["id"]: copy.deepcopy(item) for item in items_of(subscription)}
-    for group in groups:
-        identifier = group.text("id")
-        quantity = group.integer("quantity", minimum=0, maximum=MOST_QUANTITY)
-        price = _item_price(books, group)
-        group.accept("clear_usage", "tax_rates", "discounts")
-        if identifier is not None and identifier not in items:
-            raise Invalid("The subscription has no such item.", code="resource_missing", param=group.name_of("id"))
-        if group.flag("deleted"):
-            items.pop(identifier or "", None)
-        elif identifier is not None:
-            item = items[identifier]
-            item["metadata"] = merged(item["metadata"], group)
-            if price is not None:
-                set_price(item, price)
-                item["quantity"] = 1 if quantity is None and item["quantity"] == 0 else item["quantity"]
-            item["quantity"] = item["quantity"] if quantity is None else quantity
-        elif price is not None:
-            new = new_item(books, subscription["id"], price, 1 if quantity is None else quantity, group.metadata())
-            items[new["id"]] = new
-        else:
-            raise Invalid("A new item needs a price.", code="parameter_missing", param=group.name_of("price"))
-    return list(items.values())
-
-
-def _read_items(books: Books, params: Params) -> list[tuple[Doc, int, dict[str, str]]]:
-    items = []
-    for group in params.groups("items"):
-        price = _item_price(books, group)
-        if price is None:
-            raise Invalid("An item needs a price.", code="parameter_missing", param=group.name_of("price"))
-        quantity = group.integer("quantity", minimum=0, maximum=MOST_QUANTITY)
-        group.accept("tax_rates", "discounts")
-        items.append((price, 1 if quantity is None else quantity, group.metadata()))
-    if not items:
-        raise Invalid("Missing required param: items.", code="parameter_missing", param="items")
-    return items
-
-
-def _item_price(books: Books, group: Params) -> Doc | None:
-    if group.has("price_data"):
-        return price_from_data(books, group.group("price_data"))
-    identifier = group.text("price")
-    return None if identifier is None else recurring_price(books, identifier, group.name_of("price"))
-
-
-def _read_method(books: Books, params: Params, customer: str) -> str | None:
-    chosen = params.text("default_payment_method")
-    if chosen is None:
-        return None
-    method = method_for(books, chosen, customer, "default_payment_method")
-    identifier: str = attach(books, method, customer)["id"]
-    return identifier
-
-
-def _read_missing(params: Params) -> str | None:
-    behaviour = params.group("trial_settings").group("end_behavior")
-    return behaviour.choice("missing_payment_method", ("create_invoice", "cancel", "pause"))
-
-
-def _read_pause(params: Params) -> Doc | None:
-    pause = params.group("pause_collection")
-    behaviour = pause.choice("behavior", ("keep_as_draft", "mark_uncollectible", "void"))
-    resumes = pause.integer("resumes_at")
-    return None if behaviour is None else {"behavior": behaviour, "resumes_at": resumes}
-
-
-def _note_details(subscription: Doc, params: Params) -> None:
-    details = params.group("cancellation_details")
-    for name in ("comment", "feedback"):
-        if details.has(name):
-            subscription["cancellation_details"][name] = details.text(name)
-    details.accept("feedback_option")
-
-
-def _is_group(params: Params, name: str) -> bool:
-    try:
-        params.text(name)
-    except Invalid:
-        return True
-    return False
