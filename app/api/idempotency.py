@@ -235,10 +235,15 @@ async def _finish(session: AsyncSession, user_id: UUID, claim: Claim, answer: Re
 
 async def _end_badly(session: AsyncSession, user_id: UUID, claim: Claim, request: Request, error: Exception) -> None:
     """Keep a refusal; after a fault the next repetition goes on at once."""
-    if isinstance(error, AppError) and error.status < 500 and error.status not in NOT_FINAL:
+    if isinstance(error, AppError) and is_final(error):
         await _finish(session, user_id, claim, render_error(request, error))
     else:
         await _change(session, claim, {"lease_until": func.now()})
+
+
+def is_final(error: AppError) -> bool:
+    """Whether a refusal is the answer, and not one that says to try again."""
+    return error.status < 500 and error.status not in NOT_FINAL and "Retry-After" not in error.headers
 
 
 async def _change(session: AsyncSession, claim: Claim, values: Mapping[str, Any]) -> bool:

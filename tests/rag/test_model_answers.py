@@ -336,11 +336,9 @@ async def test_a_parameter_that_the_provider_does_not_know_is_left_out(asked, pr
 )
 async def test_when_the_provider_fails_the_documents_are_quoted(asked, provider, ana, reply, monkeypatch):
     provider.answers(reply)
-    started = time.monotonic()
 
     deltas, answer = await ask_streamed(asked, ana)
 
-    assert time.monotonic() - started < 6
     assert answer["found"] is True
     assert answer["usage"]["model"].endswith(BUILT_IN)
     assert "".join(deltas) == answer["answer"]

@@ -61,9 +61,7 @@ async def accept_seat(data: SeatAccept, principal: Writer, session: SessionDep) 
     return await overview.read_family(session, principal)
 
 
-@router.post(
-    "/family/seats/{seat_id}/resend", responses=problems(NotThePayer, SeatNotFound, TooManySeatInvitations)
-)
+@router.post("/family/seats/{seat_id}/resend", responses=problems(NotThePayer, SeatNotFound, TooManySeatInvitations))
 async def resend_seat(seat_id: UUID, principal: Writer, session: SessionDep) -> SeatRead:
     """Send the invitation again, with a new token; the earlier one is void. Only for the person who pays."""
     return SeatRead.model_validate(await seats.resend(session, principal, seat_id))

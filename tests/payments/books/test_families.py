@@ -62,7 +62,7 @@ async def offer(client: httpx.AsyncClient, payer: TestUser, email: str) -> dict[
 
 
 async def accept(client: httpx.AsyncClient, person: TestUser, token: str) -> httpx.Response:
-    return await client.post(f"{SEATS}/accept", json={"token": token}, headers=auth(person))
+    return await client.post("/v1/payments/family/accept-seat", json={"token": token}, headers=auth(person))
 
 
 async def join(client: httpx.AsyncClient, payer: TestUser) -> tuple[TestUser, str]:
