@@ -6,6 +6,8 @@ from pathlib import Path
 import app
 from app.cli.embedded.errors import EmbeddedError
 
+ORDER = ("revision", "down_revision")
+
 
 def migration_folder() -> Path:
     """The folder of `alembic.ini`: the project's root, or inside the package when it was installed from a wheel."""
@@ -56,6 +58,6 @@ def _assignments(script: Path) -> dict[str, object]:
     for node in ast.parse(script.read_bytes()).body:
         if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Constant | ast.Tuple):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            names = [target.id for target in targets if isinstance(target, ast.Name)]
-            values |= dict.fromkeys(names, ast.literal_eval(node.value))
+            names = [target.id for target in targets if isinstance(target, ast.Name) and target.id in ORDER]
+            values |= {name: ast.literal_eval(node.value) for name in names}
     return values

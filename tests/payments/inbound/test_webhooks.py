@@ -69,7 +69,7 @@ async def test_an_unknown_type_is_kept(shop: Shop):
     assert len(await stored(made["id"])) == 1
 
 
-@pytest.mark.parametrize("age", [301, -301, 10_000])
+@pytest.mark.parametrize("age", [301, -400, 10_000])
 async def test_a_stale_or_future_event_is_refused(shop: Shop, age: int):
     made = event()
     body = json.dumps(made).encode()

@@ -97,7 +97,8 @@ async def shop(
 ) -> AsyncIterator[Shop]:
     """Payments switched on; the provider's books are empty and its clock is right."""
     operator = await make_user(name="Operator")
-    values = {"payment_provider": "sim", "sim_url": simulator.url, "sim_key": SecretStr(simulator.key)}
+    secrets = {"sim_key": SecretStr(simulator.key), "payment_webhook_secrets": SecretStr(simulator.webhook_secret)}
+    values = {"payment_provider": "sim", "sim_url": simulator.url, **secrets}
     async with session_scope() as session:
         await session.execute(text("DELETE FROM payments_provider_prices"))  # of books that are gone
     with changed_settings(**values, operators=(operator.email,), payment_retries=0):
