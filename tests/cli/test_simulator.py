@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 
 from app.cli.embedded.environment import child_environment, read_given
@@ -109,3 +110,17 @@ def test_a_key_of_ones_own_is_given_to_both(monkeypatch: pytest.MonkeyPatch, tmp
     assert instance.simulator.key == "sk_test_of_my_own_0123456789"
     assert instance.simulator.webhook_secret == "whsec_mine_0123456789"
     assert "sim_key" not in instance.filled
+
+
+@pytest.mark.slow
+def test_what_happens_at_the_simulator_is_told_to_the_api_and_believed(stack):
+    ports, secrets = (json.loads((stack.folder / name).read_text()) for name in ("ports.json", "secrets.json"))
+    headers = {"Authorization": f"Bearer {secrets['sim_key']}"}
+    with httpx.Client(base_url=f"http://127.0.0.1:{ports['simulator']}", headers=headers, timeout=60) as simulator:
+        made = simulator.post("/v1/customers", data={"name": "Ana"})
+        counts = simulator.post("/_sim/deliveries/flush", json={"seconds": 30}).json()
+        deliveries = simulator.get("/_sim/deliveries").json()["deliveries"]
+
+    assert made.status_code == 200
+    assert (counts["pending"], counts["failed"]) == (0, 0)
+    assert {each["answer"] for each in deliveries} == {"200"}

@@ -21,7 +21,7 @@ from tests.payments.outbound.people import make_payer, problem
 
 pytestmark = pytest.mark.anyio
 FAMILY = {"plan": "family", "interval": "month"}
-SEQUENCES = int(os.environ.get("LIFEVAULT_TEST_CHANGES", "200"))
+SEQUENCES = int(os.environ.get("LIFEVAULT_TEST_CHANGES", "20"))
 
 
 async def paying(shop: Shop, person: TestUser, **wanted: Any) -> None:
