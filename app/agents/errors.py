@@ -69,13 +69,13 @@ class RunBusy(Conflict):
     title = "Another run of this conversation has not ended"
 
 
-class UnknownTool(Unprocessable):
+class UnknownTool(Conflict):
     """There is no tool of that name."""
 
     title = "There is no such tool"
 
 
-class UnknownModel(Unprocessable):
+class UnknownModel(Conflict):
     """A model that this installation does not offer."""
 
     title = "This model is not offered here"

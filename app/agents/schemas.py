@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, StrictBool, StringConstraints
+from pydantic import Field, StrictBool, StringConstraints, WithJsonSchema
 
 from app.core.schemas import Clean, Page, RequestModel, ResponseModel, ShortText, Whole
 from app.rag.schemas import CitationRead
@@ -16,6 +16,8 @@ Scope = Annotated[list[UUID], Field(min_length=1, max_length=100)]
 Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8_000), Clean]
 Fact = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1_000), Clean]
 RunState = Literal["queued", "running", "waiting", "succeeded", "failed", "cancelled"]
+
+Weekday = Annotated[Whole, Field(ge=1, le=7), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 7})]
 
 
 class Definition(RequestModel):
@@ -234,9 +236,7 @@ class ScheduleWrite(RequestModel):
     message: Said = Field(examples=["What expires within 60 days?"])
     time: Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = Field(examples=["08:30"])
     zone: Annotated[str, StringConstraints(min_length=1, max_length=64), Clean] = Field(examples=["Europe/Berlin"])
-    weekdays: Annotated[list[Annotated[Whole, Field(ge=1, le=7)]], Field(max_length=7)] = Field(
-        default=[], examples=[[1, 4]]
-    )
+    weekdays: Annotated[list[Weekday], Field(max_length=7)] = Field(default=[], examples=[[1, 4]])
     enabled: StrictBool = True
 
 

@@ -166,12 +166,24 @@ async def test_an_unknown_template_is_refused_when_it_is_queued():
             await queue(user, template)
 
 
+MORE = {
+    "address": "203.0.113.7",
+    "amount": "9.00 EUR",
+    "day": "3 March 2027",
+    "device": "Firefox on Linux",
+    "number": "LV-2026-000001",
+    "prefix": "lv_8fKq2LmZ0a",
+    "reason": "insufficient funds",
+    "time": "08:30",
+    "until": "3 March 2027",
+}
 TEXTS = sorted(path.stem for path in TEMPLATES.glob("*.txt"))
 
 
 @pytest.mark.parametrize("template", TEXTS)
 def test_every_template_makes_a_whole_message(template):
     gaps = {"token": "t" * 43, "hours": "24", "minutes": "60", "inviter": "Eve", "vault": "Home", "role": "viewer"}
+    gaps |= MORE
 
     message = message_from_bytes(composed(template=template, **gaps).as_bytes(), policy=default)
 

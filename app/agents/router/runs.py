@@ -37,9 +37,7 @@ STREAM = event_stream(**{kind: {"type": "object"} for kind in events.KINDS})
 STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 QUIET_ROUNDS = 20
 STARTING = problems(AgentNotFound, ConversationNotFound, RunBusy, TooMany, VaultNotFound)
-LastEventId = Annotated[
-    str | None, Header(pattern=r"^[0-9]{1,9}$", description="Go on after this event.", examples=["7"])
-]
+LastEventId = Annotated[str, Header(pattern=r"^[0-9]{0,9}$", description="Go on after this event.", examples=["7"])]
 
 
 @router.post(
@@ -93,9 +91,7 @@ async def read_run(run_id: UUID, principal: Runner, session: SessionDep) -> RunR
     response_class=StreamingResponse,
     responses={200: {"content": STREAM}, **problems(RunNotFound)},
 )
-async def watch_run(
-    run_id: UUID, principal: Runner, session: SessionDep, last_event_id: LastEventId = None
-) -> Response:
+async def watch_run(run_id: UUID, principal: Runner, session: SessionDep, last_event_id: LastEventId = "") -> Response:
     """Watch a run as server-sent events: what has happened, after `Last-Event-ID` if it is sent, and what happens.
 
     The stream ends when the run has ended or waits for your approval.

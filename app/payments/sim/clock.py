@@ -47,8 +47,11 @@ class Clock:
         """Do what is due by now, up to a number of steps; nothing while the clock is being moved."""
         if not self._moving.locked():
             until = self.now
-            while limit and agenda.do_next(self._store, until):
-                limit -= 1
+            try:
+                while limit and agenda.do_next(self._store, until):
+                    limit -= 1
+            except Exception:
+                log.exception("something that fell due failed")
             self._deliveries.wake()
 
     async def run(self) -> None:

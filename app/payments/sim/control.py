@@ -24,7 +24,7 @@ from app.payments.sim.engine.paying_out import plan_daily
 from app.payments.sim.resources.completing import Challenge, Payer, Undone, apply_code, complete, record_decline
 from app.payments.sim.resources.intents import finish_challenge
 
-LOOPBACK: Final = ("127.0.0.1", "::1", "localhost", "testclient")
+LOOPBACK: Final = ("127.0.0.1", "::1")
 MOST_LISTED: Final = 500
 Work = Callable[[Request, Doc], Awaitable[Doc]]
 

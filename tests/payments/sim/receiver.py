@@ -28,6 +28,8 @@ class Receiver:
             status = self.plan.pop(0) if self.plan else 200
             writer.write(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
             await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # the sender has died
         finally:
             writer.close()
 

@@ -29,17 +29,21 @@ def next_time(store: Store, until: int) -> int | None:
 def do_next(store: Store, until: int) -> bool:
     """Do one thing that is due, at its own time; False if there is none.
 
-    If that time is ahead of the clock, the clock goes there in the same transaction.
+    If that time is ahead of the clock, the clock goes there in the same transaction. A step that fails is undone and
+    dropped, so that it holds up nothing else, and its error is raised.
     """
     query = "SELECT seq, at, what, id FROM agenda WHERE at <= ? ORDER BY at, rank, seq LIMIT 1"
     row = store.db.execute(query, (until,)).fetchone()
     if row is None:
         return False
     seq, at, what, identifier = row
-    now = store.now()
-    with store.transaction(at=at) as books:
-        if at > now:
-            store.set_note("offset", store.offset + at - now)
-        books.db.execute("DELETE FROM agenda WHERE seq = ?", (seq,))
-        STEPS[what](books, identifier)
+    try:
+        with store.transaction(at=at) as books:
+            if at > (now := store.now()):
+                store.set_note("offset", store.offset + at - now)
+            books.db.execute("DELETE FROM agenda WHERE seq = ?", (seq,))
+            STEPS[what](books, identifier)
+    except Exception:
+        store.db.execute("DELETE FROM agenda WHERE seq = ?", (seq,))
+        raise
     return True
