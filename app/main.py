@@ -25,7 +25,14 @@ from app.payments.router import router as payments_router
 from app.rag.router import router as rag_router
 from app.vault.router import router as vault_router
 
-ROUTERS: tuple[APIRouter, ...] = (auth_router, vault_router, rag_router, agents_router, payments_router, jobs_router)
+ROUTERS: tuple[APIRouter, ...] = (
+    auth_router,
+    vault_router,
+    rag_router,
+    agents_router,
+    payments_router,
+    jobs_router,
+)
 EXPOSED_HEADERS = ["ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID", "Content-Range"]
 
 __all__ = ["app", "create_app", "models"]

@@ -11,4 +11,15 @@ from app.payments import models as payments
 from app.rag import models as rag
 from app.vault import models as vault
 
-__all__ = ["Base", "agents", "api", "auth", "db", "jobs", "notifications", "payments", "rag", "vault"]
+__all__ = [
+    "Base",
+    "agents",
+    "api",
+    "auth",
+    "db",
+    "jobs",
+    "notifications",
+    "payments",
+    "rag",
+    "vault",
+]

@@ -9,4 +9,13 @@ from app.payments import tasks as payments
 from app.rag import tasks as rag
 from app.vault import tasks as vault
 
-__all__ = ["agents", "api", "auth", "jobs", "notifications", "payments", "rag", "vault"]
+__all__ = [
+    "agents",
+    "api",
+    "auth",
+    "jobs",
+    "notifications",
+    "payments",
+    "rag",
+    "vault",
+]
