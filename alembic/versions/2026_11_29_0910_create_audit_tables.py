@@ -180,6 +180,7 @@ def create_checkpoints() -> None:
         sa.Column("key_version", sa.Integer(), nullable=False),
         sa.Column("signature", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=NOW, nullable=False),
+        sa.Column("verified_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("chain_id", name="pk_audit_checkpoints"),
         in_chain("audit_checkpoints"),
     )

@@ -43,7 +43,7 @@ class Head:
 
 
 def encoded(entry: Any, before: bytes) -> bytes:
-    """The bytes that an entry commits to; `before` is the hash of the entry before it."""
+    """The bytes that an entry, with its time as `micros`, commits to; `before` is the hash of the entry before it."""
     return length_prefixed(
         LABEL,
         entry["chain_id"].bytes,
@@ -55,8 +55,13 @@ def encoded(entry: Any, before: bytes) -> bytes:
         entry["action"].encode(),
         _bytes(entry["subject_id"]),
         entry["ids"].encode(),
-        ((entry["at"] - EPOCH) // timedelta(microseconds=1)).to_bytes(8, signed=True),
+        entry["micros"].to_bytes(8, signed=True),
     )
+
+
+def micros(at: datetime) -> int:
+    """Microseconds since 1970."""
+    return (at - EPOCH) // timedelta(microseconds=1)
 
 
 def _bytes(row_id: UUID | None) -> bytes:

@@ -55,7 +55,7 @@ class AuditEntry(Base):
 
 
 class AuditCheckpoint(Base):
-    """How far a chain was found whole, signed; the same stands in the blob store."""
+    """How far a chain was found whole, signed, as in the blob store; `verified_at` is when all of it was walked."""
 
     __tablename__ = "audit_checkpoints"
 
@@ -65,6 +65,7 @@ class AuditCheckpoint(Base):
     key_version: Mapped[int]
     signature: Mapped[bytes]
     created_at: Mapped[CreatedAt]
+    verified_at: Mapped[datetime | None]
 
 
 chains = cast(Table, AuditChain.__table__)

@@ -27,7 +27,8 @@ pytestmark = pytest.mark.anyio
 async def rows_of(vault_id):
     async with session_scope() as session:
         statement = text("SELECT * FROM audit_entries WHERE chain_id = :id ORDER BY sequence")
-        return list((await session.execute(statement, {"id": vault_id})).mappings())
+        rows = (await session.execute(statement, {"id": vault_id})).mappings()
+        return [{**row, "micros": chain.micros(row["at"])} for row in rows]
 
 
 async def record(person, vault, action="vault.item_created", subject_id=None, **ids):
