@@ -5,8 +5,16 @@ Packages above build on `visible_document_versions`, `open_version`, `current_ve
 """
 
 from app.vault.policy import require, require_vaults, version_ids, visible_document_versions
-from app.vault.service.activity import log_access
-from app.vault.service.content import StoredFile, VersionContent, open_document, open_version, stored_file
+from app.vault.service.activity import list_activity, log_access
+from app.vault.service.changes import forget_changes, list_changes
+from app.vault.service.content import (
+    StoredFile,
+    VersionContent,
+    open_document,
+    open_version,
+    record_download,
+    stored_file,
+)
 from app.vault.service.documents import (
     DELETE_BLOBS,
     current_version_id,
@@ -19,7 +27,13 @@ from app.vault.service.documents import (
     update_document,
 )
 from app.vault.service.history import list_item_versions, read_item_version, restore_item_version
-from app.vault.service.invitations import accept_invitation, create_invitation, list_invitations, revoke_invitation
+from app.vault.service.invitations import (
+    accept_invitation,
+    create_invitation,
+    list_invitations,
+    resend_invitation,
+    revoke_invitation,
+)
 from app.vault.service.items import create_item, list_items, read_item, update_item
 from app.vault.service.leaving import leave_all
 from app.vault.service.listing import Filters
@@ -27,6 +41,13 @@ from app.vault.service.members import list_members, remove_member, update_member
 from app.vault.service.paying import count_for_owner
 from app.vault.service.purge import delete_blobs, destroy_vault, purge_due, sweep_blobs
 from app.vault.service.reseal import RESEAL_JOB, reseal_vault, rotate_vault_key
+from app.vault.service.transfers import (
+    accept_transfer,
+    drop_transfer,
+    list_transfers,
+    offer_vault,
+    read_transfer,
+)
 from app.vault.service.trash import ITEM, purge, restore, trash
 from app.vault.service.vaults import (
     PURGE_JOB,
@@ -57,6 +78,7 @@ __all__ = [
     "StoredFile",
     "VersionContent",
     "accept_invitation",
+    "accept_transfer",
     "add_version",
     "count_for_owner",
     "create_document",
@@ -67,15 +89,21 @@ __all__ = [
     "delete_blobs",
     "destroy_vault",
     "document_titles",
+    "drop_transfer",
+    "forget_changes",
     "leave_all",
+    "list_activity",
+    "list_changes",
     "list_document_versions",
     "list_documents",
     "list_invitations",
     "list_item_versions",
     "list_items",
     "list_members",
+    "list_transfers",
     "list_vaults",
     "log_access",
+    "offer_vault",
     "open_document",
     "open_version",
     "purge",
@@ -85,13 +113,16 @@ __all__ = [
     "read_document",
     "read_item",
     "read_item_version",
+    "read_transfer",
     "read_vault",
+    "record_download",
     "remove_member",
     "require",
     "require_room",
     "require_vaults",
     "require_version_room",
     "reseal_vault",
+    "resend_invitation",
     "restore",
     "restore_document",
     "restore_item_version",
