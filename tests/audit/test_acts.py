@@ -13,7 +13,7 @@ from app.main import create_app
 from app.vault import tasks
 from tests.conftest import as_superuser, at, drain_jobs
 from tests.factories import PASSWORD, auth, make_document, make_item, make_member, make_user, make_vault
-from tests.vault.test_members import token_for
+from tests.vault.test_members import token_of
 
 pytestmark = pytest.mark.anyio
 
@@ -108,7 +108,7 @@ async def test_who_comes_goes_and_may_do_what_is_in_the_log(client, settings):
     invitation = await done(
         client, "POST", f"{home}/invitations", owner, 201, json={"email": guest.email, "role": "editor"}
     )
-    token = await token_for(SimpleNamespace(vault=vault))
+    token = await token_of(vault.id)
     await done(client, "POST", "invitations/accept", guest, json={"token": token})
     await done(client, "PATCH", f"{home}/members/{guest.id}", owner, json={"role": "viewer"})
     await done(client, "POST", f"{home}/leave", guest, 204)
