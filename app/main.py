@@ -16,6 +16,7 @@ from app.api.observe import Observe
 from app.api.openapi import describe, operation_id
 from app.api.problems import add_problem_handlers
 from app.api.routes import RouteTable
+from app.audit.router import router as audit_router
 from app.auth.router import router as auth_router
 from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
@@ -33,6 +34,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     agents_router,
     payments_router,
     jobs_router,
+    audit_router,
 )
 EXPOSED_HEADERS = ["ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID", "Content-Range"]
 
