@@ -6,7 +6,7 @@ from alembic import op
 from app.db.security import FAMILY, IS_SYSTEM, protect
 
 revision = "b0c0"
-down_revision = "a6c0"
+down_revision = "b3c0"
 branch_labels = None
 depends_on = None
 

@@ -5,6 +5,7 @@ import re
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Final
 
 import orjson
 from starlette.requests import Request
