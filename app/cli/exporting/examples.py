@@ -5,7 +5,7 @@ from typing import Any, Final
 Json = dict[str, Any]
 
 DEEPEST: Final = 12
-TEXTS: Final = {
+TEXTS: Final[dict[str, str]] = {
     "uuid": "01a1fbe8-3eef-7d27-809c-9cfaba724faa",
     "date-time": "2026-11-29T08:30:00Z",
     "date": "2026-11-29",
@@ -71,7 +71,7 @@ def _of_type(document: Json, schema: Json, depth: int) -> Any:
         count = max(schema.get("minItems", 0), 1 if depth <= DEEPEST else 0)
         return [example(document, schema.get("items", {}), depth + 1) for _ in range(count)]
     if kind == "string":
-        text = TEXTS.get(schema.get("format", ""), PLAIN["string"])
+        text = TEXTS.get(schema.get("format", ""), "text")
         return text.ljust(schema.get("minLength", 0), "x")[: schema.get("maxLength")]
     if kind in ("integer", "number"):
         return max(schema.get("minimum", 1), min(1, schema.get("maximum", 1)))
