@@ -3,6 +3,7 @@
 import typer
 
 from app.cli.audit import audit_app
+from app.cli.backup import backup, restore
 from app.cli.config import config_app
 from app.cli.demo import demo
 from app.cli.export import export_app, schema_app
@@ -24,6 +25,8 @@ app.command()(status)
 app.command()(stop)
 app.command()(demo)
 app.command()(migrate)
+app.command()(backup)
+app.command()(restore)
 app.add_typer(audit_app)
 app.add_typer(config_app)
 app.add_typer(keys_app)
