@@ -14,6 +14,11 @@ depends_on = None
 NOW = sa.text("now()")
 KEY_OF_BODY = "encode(\"substring\"(body, 2, 16), 'hex'::text)::uuid"
 MINE = f"{IS_SYSTEM} OR user_id = {USER}"
+# Records from before get their reminders, too.
+FOLLOW_ALL = """INSERT INTO jobs (id, kind, state, payload, step, progress_done, progress_total, attempts)
+SELECT gen_random_uuid(), 'reminders.follow_item', 'queued',
+  jsonb_build_object('item_id', id, 'vault_id', vault_id, 'change', 'updated'), 'waiting', 0, 0, 0
+FROM vault_items WHERE trashed_at IS NULL"""
 TABLES = (
     "notifications_preferences",
     "notifications_messages",
@@ -85,6 +90,8 @@ def upgrade() -> None:
     for table in ("notifications_messages", "notifications_push_subscriptions", "notifications_pushes", "reminders"):
         index(table, "key_id")
         op.execute(f"ALTER TABLE {table} ALTER COLUMN body SET STORAGE EXTERNAL")  # ciphertext can't be compressed
+    op.execute("SELECT set_config('app.principal', 'system', true)")
+    op.execute(FOLLOW_ALL)
 
 
 def _create_notifications() -> None:

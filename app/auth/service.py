@@ -22,6 +22,7 @@ from app.auth.devices import device
 from app.auth.identities import create_identity, delete_identity, enter_by_foreign_token, list_identities
 from app.auth.links import make_link
 from app.auth.passkeys import create_passkey, delete_passkey, list_passkeys, start_passkey, update_passkey
+from app.auth.people import ExpiringKey, account_of, expiring_api_keys, has_password, people
 from app.auth.profiles import Profile, find_profile, profile
 from app.auth.proofs import start_step_up, step_up
 from app.auth.purge import purge
@@ -44,7 +45,9 @@ from app.auth.tokens import principal_of, token_pair
 from app.auth.totp import confirm_totp, delete_totp, set_up_totp
 
 __all__ = [
+    "ExpiringKey",
     "Profile",
+    "account_of",
     "add_user",
     "api_key_prefix",
     "before_deletion",
@@ -68,9 +71,11 @@ __all__ = [
     "enter_by_foreign_token",
     "enter_live_session",
     "envelope_email",
+    "expiring_api_keys",
     "find_profile",
     "find_session",
     "finish_sign_in",
+    "has_password",
     "is_api_key",
     "list_api_keys",
     "list_identities",
@@ -78,6 +83,7 @@ __all__ = [
     "list_sessions",
     "make_link",
     "normalise_email",
+    "people",
     "principal_of",
     "profile",
     "purge",
