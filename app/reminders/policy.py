@@ -43,7 +43,7 @@ def for_person(statement: Select[Any], user_id: UUID) -> Select[Any]:
     """Of `visible_reminders` those that a person is told of: assigned to them, or to all who may change the vault."""
     role = statement.selected_columns["role"]
     everyone = Reminder.assigned_to.is_(None) & (Reminder.vault_id.is_(None) | role.in_(roles_for("write")))
-    return statement.where(everyone | Reminder.assigned_to.any(user_id))  # type: ignore[arg-type]
+    return statement.where(everyone | Reminder.assigned_to.contains([user_id]))
 
 
 async def find(session: AsyncSession, principal: Principal, reminder_id: UUID) -> Held:

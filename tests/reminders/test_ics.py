@@ -181,4 +181,6 @@ def test_a_zone_says_when_its_clocks_change(zone: str):
         at += timedelta(hours=5)
     for moment_of, offset in changes[1:]:
         assert moment_of.astimezone(ZoneInfo(zone)).utcoffset() == offset
-        assert (moment_of - timedelta(seconds=1)).astimezone(ZoneInfo(zone)).utcoffset() != offset or zone == "Africa/Casablanca"
+        assert (moment_of - timedelta(seconds=1)).astimezone(
+            ZoneInfo(zone)
+        ).utcoffset() != offset or zone == "Africa/Casablanca"
