@@ -20,6 +20,7 @@ TAGS = [
     {"name": "agents", "description": "Assistants that answer from your papers, and act only when you approve."},
     {"name": "payments", "description": "Plans, seats, usage, credits, checkout, invoices and receipts."},
     {"name": "notifications", "description": "What you were told, how you want to be told, and your browsers."},
+    {"name": "audit", "description": "Who did what: logs that show when they are changed."},
     {"name": "jobs", "description": "Progress of background work."},
     {"name": "health", "description": "Whether the service is well."},
 ]
