@@ -10,6 +10,7 @@ from app.jobs import models as jobs
 from app.notifications import models as notifications
 from app.payments import models as payments
 from app.rag import models as rag
+from app.reminders import models as reminders
 from app.vault import models as vault
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "notifications",
     "payments",
     "rag",
+    "reminders",
     "vault",
 ]

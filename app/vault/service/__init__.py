@@ -18,6 +18,7 @@ from app.vault.service.documents import (
     trash_document,
     update_document,
 )
+from app.vault.service.following import ItemNow, WaitingInvitation, item_now, roles_in, waiting_invitations
 from app.vault.service.history import list_item_versions, read_item_version, restore_item_version
 from app.vault.service.invitations import accept_invitation, create_invitation, list_invitations, revoke_invitation
 from app.vault.service.items import create_item, list_items, read_item, update_item
@@ -54,8 +55,10 @@ __all__ = [
     "READ_JOB",
     "RESEAL_JOB",
     "Filters",
+    "ItemNow",
     "StoredFile",
     "VersionContent",
+    "WaitingInvitation",
     "accept_invitation",
     "add_version",
     "count_for_owner",
@@ -67,6 +70,7 @@ __all__ = [
     "delete_blobs",
     "destroy_vault",
     "document_titles",
+    "item_now",
     "leave_all",
     "list_document_versions",
     "list_documents",
@@ -97,6 +101,7 @@ __all__ = [
     "restore_item_version",
     "restore_vault",
     "revoke_invitation",
+    "roles_in",
     "rotate_vault_key",
     "stored_file",
     "sweep_blobs",
@@ -109,4 +114,5 @@ __all__ = [
     "update_vault",
     "version_ids",
     "visible_document_versions",
+    "waiting_invitations",
 ]
