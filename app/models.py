@@ -8,6 +8,7 @@ from app.db import models as db
 from app.db.base import Base
 from app.jobs import models as jobs
 from app.notifications import models as notifications
+from app.notifications.webhooks import models as webhooks
 from app.payments import models as payments
 from app.rag import models as rag
 from app.reminders import models as reminders
@@ -26,4 +27,5 @@ __all__ = [
     "rag",
     "reminders",
     "vault",
+    "webhooks",
 ]

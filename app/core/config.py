@@ -101,6 +101,15 @@ class Settings(BaseSettings):
     push_private_addresses: bool = Field(
         default=False, description="Whether push services may have private addresses and http; for tests only."
     )
+    webhooks_per_user: int = Field(default=20, ge=1, description="Outgoing webhooks one person may have.")
+    webhook_timeout_seconds: float = Field(default=15, gt=0, description="Longest wait for a webhook's answer.")
+    webhook_overlap_seconds: int = Field(
+        default=86_400, ge=0, description="How long an exchanged secret of a webhook signs beside the new one."
+    )
+    webhook_message_days: int = Field(default=30, ge=1, description="Days that messages of webhooks are kept.")
+    webhook_private_addresses: bool = Field(
+        default=False, description="Whether webhooks may have private addresses and http; for tests only."
+    )
     reminders_per_vault: int = Field(default=5_000, ge=1, description="Reminders one vault may hold.")
     reminders_per_user: int = Field(default=1_000, ge=1, description="Reminders of their own one person may have.")
     reminder_catch_up_days: int = Field(

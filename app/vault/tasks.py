@@ -7,8 +7,11 @@ from app.core.clock import utc_now
 from app.core.tasks import task
 from app.db.session import session_scope
 from app.jobs.errors import JobFailed
-from app.jobs.service import JobRun
+from app.jobs.service import EVENT_HOOKS, JobRun
 from app.vault import service
+from app.vault.service.telling import tell_programs
+
+EVENT_HOOKS.append(tell_programs)
 
 
 @task(service.PURGE_JOB)
