@@ -60,37 +60,37 @@ async def list_webhooks(principal: Owner, session: SessionDep) -> WebhookList:
     return WebhookList(items=await endpoints.list_webhooks(session, principal))
 
 
-@router.get("/{webhook_id}", responses=problems(WebhookNotFound))
+@router.get("/{webhook_id:uuid}", responses=problems(WebhookNotFound))
 async def read_webhook(webhook_id: UUID, principal: Owner, session: SessionDep) -> WebhookRead:
     """Read a webhook."""
     return await endpoints.read_webhook(session, principal, webhook_id)
 
 
-@router.patch("/{webhook_id}", responses=problems(WebhookNotFound, WebhookAddressRefused))
+@router.patch("/{webhook_id:uuid}", responses=problems(WebhookNotFound, WebhookAddressRefused))
 async def update_webhook(webhook_id: UUID, data: WebhookUpdate, principal: Owner, session: SessionDep) -> WebhookRead:
     """Change a webhook, or switch it off and on."""
     return await endpoints.update_webhook(session, principal, webhook_id, data)
 
 
-@router.delete("/{webhook_id}", status_code=204, responses=problems(WebhookNotFound))
+@router.delete("/{webhook_id:uuid}", status_code=204, responses=problems(WebhookNotFound))
 async def delete_webhook(webhook_id: UUID, principal: Owner, session: SessionDep) -> None:
     """Remove a webhook with its messages."""
     await endpoints.delete_webhook(session, principal, webhook_id)
 
 
-@router.post("/{webhook_id}/secret", responses=problems(WebhookNotFound))
+@router.post("/{webhook_id:uuid}/secret", responses=problems(WebhookNotFound))
 async def rotate_webhook_secret(webhook_id: UUID, principal: Owner, session: SessionDep) -> WebhookSecret:
     """Exchange the secret. For a day messages are signed by both, so that no message is lost meanwhile."""
     return await endpoints.rotate_secret(session, principal, webhook_id)
 
 
-@router.post("/{webhook_id}/test", status_code=202, responses=problems(WebhookNotFound))
+@router.post("/{webhook_id:uuid}/test", status_code=202, responses=problems(WebhookNotFound))
 async def test_webhook(webhook_id: UUID, principal: Owner, session: SessionDep) -> WebhookMessageRead:
     """Send a message that says nothing, to see whether it arrives."""
     return await messages.send_test(session, principal, webhook_id)
 
 
-@router.get("/{webhook_id}/messages", responses=problems(WebhookNotFound, InvalidCursor))
+@router.get("/{webhook_id:uuid}/messages", responses=problems(WebhookNotFound, InvalidCursor))
 async def list_webhook_messages(
     webhook_id: UUID, principal: Owner, session: SessionDep, limit: Limit = 20, cursor: Cursor = None
 ) -> WebhookMessagePage:
@@ -100,7 +100,7 @@ async def list_webhook_messages(
     return WebhookMessagePage(items=items, next_cursor=cursor_of(last) if last else None)
 
 
-@router.get("/{webhook_id}/messages/{message_id}/attempts", responses=problems(WebhookMessageNotFound))
+@router.get("/{webhook_id:uuid}/messages/{message_id}/attempts", responses=problems(WebhookMessageNotFound))
 async def list_webhook_attempts(
     webhook_id: UUID, message_id: UUID, principal: Owner, session: SessionDep
 ) -> WebhookAttemptList:
@@ -108,7 +108,9 @@ async def list_webhook_attempts(
     return WebhookAttemptList(items=await messages.list_attempts(session, principal, webhook_id, message_id))
 
 
-@router.post("/{webhook_id}/messages/{message_id}/replay", status_code=202, responses=problems(WebhookMessageNotFound))
+@router.post(
+    "/{webhook_id:uuid}/messages/{message_id}/replay", status_code=202, responses=problems(WebhookMessageNotFound)
+)
 async def replay_webhook_message(
     webhook_id: UUID, message_id: UUID, principal: Owner, session: SessionDep
 ) -> WebhookMessageRead:
