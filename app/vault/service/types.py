@@ -151,7 +151,8 @@ async def update_type(
     row = await _writable(session, principal, type_id)
     check_revision(if_match, row["revision"])
     ring = await ring_of(session, row["vault_id"], row["body"])
-    definition = open_body(ring, types, type_id, row["body"]) | data.model_dump(exclude_none=True)
+    changes = {name: value for name, value in data.model_dump().items() if value is not None}
+    definition = open_body(ring, types, type_id, row["body"]) | changes
     check_definition(definition["fields"])
     same = types.c.id == type_id, types.c.revision == row["revision"]
     values = {
