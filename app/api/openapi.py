@@ -18,6 +18,7 @@ TAGS = [
     {"name": "rag", "description": "Search in your documents, and questions answered with exact citations."},
     {"name": "agents", "description": "Assistants that answer from your papers, and act only when you approve."},
     {"name": "payments", "description": "Plans, seats, usage, credits, checkout, invoices and receipts."},
+    {"name": "audit", "description": "Who did what: logs that show when they are changed."},
     {"name": "jobs", "description": "Progress of background work."},
     {"name": "health", "description": "Whether the service is well."},
 ]

@@ -2,6 +2,7 @@
 
 import typer
 
+from app.cli.audit import audit_app
 from app.cli.config import config_app
 from app.cli.demo import demo
 from app.cli.keys import keys_app
@@ -22,6 +23,7 @@ app.command()(status)
 app.command()(stop)
 app.command()(demo)
 app.command()(migrate)
+app.add_typer(audit_app)
 app.add_typer(config_app)
 app.add_typer(keys_app)
 app.add_typer(payments_app)

@@ -5,6 +5,7 @@ Packages above build on `visible_document_versions`, `open_version`, `current_ve
 """
 
 from app.vault.policy import require, require_vaults, version_ids, visible_document_versions
+from app.vault.service.activity import log_access
 from app.vault.service.bulk import change_items
 from app.vault.service.content import StoredFile, VersionContent, open_document, open_version, stored_file
 from app.vault.service.diffs import diff_item_versions, restore_item_part
@@ -105,6 +106,7 @@ __all__ = [
     "list_shares",
     "list_types",
     "list_vaults",
+    "log_access",
     "move_document",
     "move_item",
     "open_document",

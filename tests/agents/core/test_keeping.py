@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 
 import httpx
+import pytest
 
 from app.agents import schedules
 from app.agents.catalogue import ASSISTANT
@@ -29,7 +30,30 @@ async def test_an_agent_has_versions_and_is_nobody_elses(client: httpx.AsyncClie
     assert (await client.put(f"{AGENTS}/{made['id']}", json=body, headers=stranger)).status_code == 404
     assert (await client.delete(f"{AGENTS}/{ASSISTANT.id}", headers=headers)).status_code == 409
     unknown = await client.post(AGENTS, json={**body, "tools": ["rm"]}, headers=headers)
-    assert unknown.status_code == 422
+    assert (unknown.status_code, unknown.json()["code"]) == (409, "unknown-tool")
+    assert (await client.delete(f"{AGENTS}/{made['id']}", headers=headers)).status_code == 204
+    assert (await client.get(f"{AGENTS}/{made['id']}", headers=headers)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "tools", "GET"),
+        ("PUT", "runs", "GET"),
+        ("PUT", "conversations", "GET"),
+        ("DELETE", "schedules", "GET, POST"),
+        ("POST", str(ASSISTANT.id), "DELETE, GET, PUT"),
+        ("GET", f"{ASSISTANT.id}/runs", "POST"),
+    ],
+)
+async def test_the_paths_of_lists_and_of_single_agents_keep_apart(
+    client: httpx.AsyncClient, method: str, path: str, allowed: str
+):
+    refused = await client.request(method, f"{AGENTS}/{path}", headers=auth(await make_user()))
+    unknown = await client.get(f"{AGENTS}/no-such-list", headers=auth(await make_user()))
+
+    assert (refused.status_code, refused.headers["Allow"]) == (405, allowed)
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "not-found")
 
 
 async def test_memory_is_seen_changed_and_forgotten_by_its_person_alone(client: httpx.AsyncClient):
