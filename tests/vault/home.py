@@ -1,6 +1,5 @@
 """What tests of records work with: two vaults, somebody in both, somebody in one, and short ways to ask."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,8 +8,6 @@ import httpx
 import pytest
 
 from app.core.config import Settings
-from app.db.runtime import Runtime
-from app.main import create_app
 from app.vault.schemas.items import ItemRead
 from app.vault.schemas.vaults import VaultRead
 from tests.factories import TestUser, auth, make_item, make_member, make_user, make_vault
@@ -60,19 +57,11 @@ class Home:
         return await make_member(vault or self.vault, role=role)
 
 
-@pytest.fixture(scope="session")
-async def door(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
-    """One application for all these tests: making one takes longer than most of them."""
-    transport = httpx.ASGITransport(create_app(runtime.settings), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://lifevault.test") as client:
-        yield client
-
-
 @pytest.fixture
-async def home(door: httpx.AsyncClient, settings: Settings) -> Home:
+async def home(client: httpx.AsyncClient, settings: Settings) -> Home:
     ada, eve = await make_user(), await make_user(name="Mallory")
     vault, other = await make_vault(ada), await make_vault(ada, name="Own papers", kind="personal")
-    return Home(door, settings, ada, await make_member(vault, role="viewer"), eve, vault, other)
+    return Home(client, settings, ada, await make_member(vault, role="viewer"), eve, vault, other)
 
 
 def codes(problem: dict[str, Any]) -> dict[str, str]:

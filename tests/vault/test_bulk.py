@@ -9,9 +9,9 @@ from app.vault.schemas.items import MOST_TAGS
 from tests.factories import auth
 from tests.notifications.smtp import changed_settings
 from tests.vault.conftest import rows_of
-from tests.vault.home import Home, codes, door, home, ids
+from tests.vault.home import Home, codes, home, ids
 
-__all__ = ["door", "home"]
+__all__ = ["home"]
 
 BULK = "items/bulk"
 

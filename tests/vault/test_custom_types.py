@@ -11,9 +11,9 @@ from app.db.session import Actor, session_scope
 from tests.factories import auth
 from tests.notifications.smtp import changed_settings
 from tests.vault.conftest import cells_of, rows_of
-from tests.vault.home import Home, door, home
+from tests.vault.home import Home, home
 
-__all__ = ["door", "home"]
+__all__ = ["home"]
 
 FIELDS = [
     {"name": "range", "label": "Range in metres", "type": "number", "required": True},

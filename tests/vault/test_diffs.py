@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.vault.home import Home, door, home
+from tests.vault.home import Home, home
 
-__all__ = ["door", "home"]
+__all__ = ["home"]
 
 
 async def changed_twice(home: Home) -> str:

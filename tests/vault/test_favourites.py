@@ -3,9 +3,9 @@
 from app.core.tasks import listeners
 from app.vault import tasks
 from tests.vault.conftest import rows_of
-from tests.vault.home import Home, by_id, door, home
+from tests.vault.home import Home, by_id, home
 
-__all__ = ["door", "home"]
+__all__ = ["home"]
 
 
 async def test_a_favourite_is_ones_own(home: Home):

@@ -6,9 +6,9 @@ from app.vault.relations import BY_NAME, RELATIONS, STORED
 from tests.factories import make_document
 from tests.notifications.smtp import changed_settings
 from tests.vault.conftest import rows_of
-from tests.vault.home import Home, door, home
+from tests.vault.home import Home, home
 
-__all__ = ["door", "home"]
+__all__ = ["home"]
 
 
 def link(source: object, target: object, relation: str = "related", **values: str) -> dict[str, object]:

@@ -12,9 +12,9 @@ from tests.conftest import drain_jobs
 from tests.factories import auth, make_document, make_member, make_user, make_vault
 from tests.notifications.smtp import changed_settings
 from tests.vault.conftest import cells_of, rows_of
-from tests.vault.home import Home, door, home
+from tests.vault.home import Home, home
 
-__all__ = ["door", "home"]
+__all__ = ["home"]
 
 
 async def keys_of(vault_id: UUID) -> set[UUID]:

@@ -1,7 +1,7 @@
 """Every route around records: none without a token, none without its scope, and what is public answers anybody."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -10,11 +10,12 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core.config import Settings
 from app.db.session import NOBODY, Actor, session_scope
-from app.main import create_app
+from tests.conftest import application
 from tests.factories import auth, make_user
-from tests.vault.home import Home, door, home
+from tests.vault.conftest import rows_of
+from tests.vault.home import Home, home
 
-__all__ = ["door", "home"]
+__all__ = ["home"]
 
 REF = {"item_id": "{id}"}
 # What has its own tests for strangers and roles: method, path as in `test_access`, a body that is well formed.
@@ -56,34 +57,34 @@ def filled(value: Any) -> Any:
     return str(uuid4()) if value == "{id}" else value
 
 
-async def ask(door: httpx.AsyncClient, method: str, path: str, body: Any, headers: dict[str, str]) -> httpx.Response:
+async def ask(client: httpx.AsyncClient, method: str, path: str, body: Any, headers: dict[str, str]) -> httpx.Response:
     names = ("type", "link", "item", "document", "share")
     url = f"/v1/vault/{path.format(**{name: uuid4() for name in names})}"
-    return await door.request(method, url, json=filled(body), headers=headers)
+    return await client.request(method, url, json=filled(body), headers=headers)
 
 
-async def test_nothing_is_answered_without_a_token_or_without_the_scope(door: httpx.AsyncClient):
+async def test_nothing_is_answered_without_a_token_or_without_the_scope(client: httpx.AsyncClient):
     reading, nothing = await make_user(scope="profile vault:read"), await make_user(scope="profile rag:ask")
 
     for method, path, body in OPERATIONS:
         reads = method == "GET" or (method, path) in READING
-        assert (await ask(door, method, path, body, {})).status_code == 401, path
-        refused = await ask(door, method, path, body, auth(nothing if reads else reading))
+        assert (await ask(client, method, path, body, {})).status_code == 401, path
+        refused = await ask(client, method, path, body, auth(nothing if reads else reading))
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden"), path
 
 
-async def test_a_stranger_is_told_that_nothing_is_there(door: httpx.AsyncClient):
+async def test_a_stranger_is_told_that_nothing_is_there(client: httpx.AsyncClient):
     stranger = await make_user()
     everybody = {("GET", "types"), ("GET", "relations"), ("POST", "search"), ("GET", "shares")}
 
     for method, path, body in OPERATIONS:
-        answer = await ask(door, method, path, body, auth(stranger))
+        answer = await ask(client, method, path, body, auth(stranger))
         expected = 200 if (method, path) in everybody else 409 if path == "items/bulk" else 404
         assert answer.status_code == expected, (method, path, answer.text)
 
 
 def test_what_is_public_is_so_on_purpose(settings: Settings):
-    paths = create_app(settings).openapi()["paths"]
+    paths = application(settings).openapi()["paths"]
 
     operations = [(path, each) for path, methods in paths.items() for each in methods.values()]
     public = {path for path, each in operations if path.startswith("/v1/vault/") and not each.get("security")}
@@ -115,3 +116,49 @@ async def test_the_database_itself_shows_each_row_to_its_people_only(home: Home)
 async def count(actor: Actor, statement: str) -> int:
     async with session_scope(actor) as session:
         return len((await session.execute(text(statement))).all())
+
+
+async def test_what_is_done_stands_in_the_log_of_the_vault(home: Home):
+    item, other = await home.item(), await home.item()
+    path = f"items/{item.id}"
+    made = await home.call("POST", "types", {"vault_id": str(home.vault.id), "label": "Drone", "fields": []})
+    await home.call("PATCH", f"types/{made['id']}", {"label": "Plane"})
+    await home.call("DELETE", f"types/{made['id']}")
+    ends = {"source": {"item_id": str(item.id)}, "target": {"item_id": str(other.id)}}
+    link = await home.call("POST", "links", ends)
+    await home.call("DELETE", f"links/{link['id']}")
+    share = await home.call("POST", "shares", {"subject": {"item_id": str(item.id)}, "password": "horse battery"})
+    for password in ("wrong horse", "horse battery"):
+        body = {"token": share["token"], "password": password}
+        await home.client.post("/v1/vault/shares/open", json=body)
+    await home.call("DELETE", f"shares/{share['id']}")
+    await home.call("PATCH", path, {"notes": "x"})
+    await home.call("POST", f"{path}/versions/1/restore-part", {"part": "notes"})
+    for action, more in (("tag", {"tags": ["a"]}), ("trash", {}), ("restore", {})):
+        await home.call("POST", "items/bulk", {"action": action, "item_ids": [str(item.id)], **more})
+    await home.call("POST", f"{path}/move", {"vault_id": str(home.other.id)})
+
+    actions = [row.action for row in await entries(home.vault.id)]
+
+    assert [action for action in actions if not action.startswith("vault.item_created")] == [
+        "vault.type_created",
+        "vault.type_updated",
+        "vault.type_deleted",
+        "vault.link_created",
+        "vault.link_deleted",
+        "vault.share_created",
+        "vault.share_refused",
+        "vault.share_opened",
+        "vault.share_revoked",
+        "vault.item_part_restored",
+        "vault.item_updated",
+        "vault.item_trashed",
+        "vault.item_restored",
+        "vault.item_moved",
+    ]
+    assert [row.action for row in await entries(home.other.id)][-1:] == ["vault.item_moved"]
+
+
+async def entries(vault_id: UUID) -> list[Any]:
+    statement = "SELECT action FROM audit_entries WHERE chain_id = :vault ORDER BY sequence"
+    return await rows_of(statement, vault=vault_id)

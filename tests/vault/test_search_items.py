@@ -10,9 +10,9 @@ from app.vault.service.entries import entry_cache
 from tests.factories import make_member
 from tests.notifications.smtp import changed_settings
 from tests.vault.conftest import rows_of
-from tests.vault.home import Home, door, home
+from tests.vault.home import Home, home
 
-__all__ = ["door", "home"]
+__all__ = ["home"]
 
 
 async def search(home: Home, query: str = "", *, who: Any = None, **filters: Any) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from app.core.crypto import new_token
 from tests.factories import make_document
 from tests.notifications.smtp import changed_settings
 from tests.stack import Stack
-from tests.vault.home import Home, door, home
+from tests.vault.home import Home, home
 
-__all__ = ["door", "home"]
+__all__ = ["home"]
 
 CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrome")
 VIEW = "/v1/vault/shares/view"

@@ -17,9 +17,9 @@ from app.vault import tasks
 from tests.factories import auth, make_document, make_member, make_user
 from tests.notifications.smtp import changed_settings
 from tests.vault.conftest import rows_of
-from tests.vault.home import Home, door, home
+from tests.vault.home import Home, home
 
-__all__ = ["door", "home"]
+__all__ = ["home"]
 
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0"
 PASSWORD = "horse battery"

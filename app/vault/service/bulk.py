@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.core.errors import AppError
 from app.db.runtime import current
@@ -36,6 +37,9 @@ async def change_items(session: AsyncSession, principal: Principal, data: BulkCh
         await require(session, principal, data.vault_id, "write")
     rows = await _held(session, principal, wanted, in_trash=data.action in ("restore", "purge"))
     changed = await _change(session, principal, data, rows)
+    for row in sorted(rows, key=lambda each: (each["vault_id"], each["id"])):
+        if row["id"] in changed and data.action in ACTIONS:
+            await audit.record(session, principal, row["vault_id"], ACTIONS[data.action], row["id"])
     return BulkResult(
         changed=[item_id for item_id in wanted if item_id in changed],
         unchanged=[item_id for item_id in wanted if item_id not in changed],
@@ -104,6 +108,16 @@ CHANGES: Final[dict[str, Callable[[AsyncSession, list[UUID]], Awaitable[None]]]]
     "restore": _restore,
     "purge": _purge,
 }
+
+
+ACTIONS: Final = {
+    "trash": "vault.item_trashed",
+    "restore": "vault.item_restored",
+    "purge": "vault.item_purged",
+    "tag": "vault.item_updated",
+    "untag": "vault.item_updated",
+}
+"""What is logged of each item; a move logs itself."""
 
 
 async def _tag(session: AsyncSession, principal: Principal, data: BulkTag, rows: Rows) -> set[UUID]:

@@ -7,6 +7,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.vault.cells import open_body, ring_of
 from app.vault.errors import FieldNotFound, InvalidFields
@@ -54,7 +55,10 @@ async def restore_item_part(
     if _same(content, before):
         return await opened_item(session, item)
     ring = await ring_of(session, item["vault_id"], item["body"])
-    return await replace_content(session, principal, ring, item, before, content)
+    restored = await replace_content(session, principal, ring, item, before, content)
+    ids = {"restored": revision, "revision": restored.revision}
+    await audit.record(session, principal, item["vault_id"], "vault.item_part_restored", item_id, **ids)
+    return restored
 
 
 async def _content_of(session: AsyncSession, item: Any, revision: int) -> dict[str, Any]:

@@ -24,7 +24,11 @@ from app.vault.service.types import kind_for, kinds_of, type_id_of
 from app.vault.types import RecordType
 from app.vault.types.fields import check_fields, missing_fields
 
-IS_FAVOURITE: Final = exists().where(favourites.c.item_id == items.c.id, favourites.c.user_id == USER)
+IS_FAVOURITE: Final = (
+    exists()
+    .where(favourites.c.item_id == items.c.id, favourites.c.user_id == members.c.user_id)
+    .correlate(items, members)
+)
 COLUMNS: Final = (
     items.c.id,
     items.c.vault_id,

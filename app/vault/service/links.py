@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Table, delete, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.core.clock import new_id
 from app.db.runtime import current
@@ -45,6 +46,8 @@ async def create_link(session: AsyncSession, principal: Principal, data: LinkCre
     for end in sorted((source, target), key=lambda each: str(each["id"])):
         await _require_room(session, end)
     row = await _insert(session, principal, source, target, data)
+    ids = {"relation": row["relation"], "source_id": str(source["id"]), "target_id": str(target["id"])}
+    await audit.record(session, principal, row["vault_id"], "vault.link_created", row["id"], **ids)
     (shown,) = await _opened(session, [row], source["id"])
     return shown
 
@@ -114,6 +117,7 @@ async def delete_link(session: AsyncSession, principal: Principal, link_id: UUID
     if not allows(row["role"], "write"):
         raise RoleTooLow
     await session.execute(delete(links).where(links.c.id == link_id))
+    await audit.record(session, principal, row["vault_id"], "vault.link_deleted", link_id)
 
 
 async def _visible(session: AsyncSession, principal: Principal, link_id: UUID) -> Any:

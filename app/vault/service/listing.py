@@ -84,8 +84,8 @@ def page_of(listing: Listing, filters: frozenset[str], *, trashed: bool, favouri
     if "tagged" in filters:
         conditions.append(columns.tag_digests.overlap(bindparam("tagged", type_=columns.tag_digests.type)))
     if favourite:
-        mine_alone = favourites.c.user_id == members.c.user_id
-        conditions.append(exists().where(favourites.c.item_id == columns.id, mine_alone))
+        wanted = favourites.c.item_id == columns.id, favourites.c.user_id == members.c.user_id
+        conditions.append(exists().where(*wanted).correlate(listing.table, members))
     newest = listing.rows.where(*conditions).order_by(columns.id.desc()).limit(bindparam("most")).lateral("page")
     mine = [members.c.user_id == USER, vaults.c.trashed_at.is_(None)]
     if "in_vault" in filters:

@@ -5,7 +5,7 @@ knows those of other packages, too: the versions of an item, its links and share
 document.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,6 +13,7 @@ import orjson
 from sqlalchemy import Column, Table, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.db.acting import acting_for
 from app.db.base import SEALED_BY
@@ -78,6 +79,18 @@ async def move_items(session: AsyncSession, principal: Principal, rows: Sequence
         await _move(session, items, [row["id"] for row in moved if not row["type_id"]], origin, vault_id)
         for row in moved:
             await emit(session, "vault.item_moved", item_id=row["id"], vault_id=vault_id, from_vault_id=origin)
+    origins = {row["id"]: row["vault_id"] for row in rows if row["vault_id"] != vault_id}
+    await _record(session, principal, "vault.item_moved", origins, vault_id)
+
+
+async def _record(
+    session: AsyncSession, principal: Principal, action: str, origins: Mapping[UUID, UUID], vault_id: UUID
+) -> None:
+    """Log moves where things were (by id) and where they are, one vault after the other in one order."""
+    entries = [(origin, thing_id, {"to_vault_id": str(vault_id)}) for thing_id, origin in origins.items()]
+    entries += [(vault_id, thing_id, {"from_vault_id": str(origin)}) for thing_id, origin in origins.items()]
+    for where, thing_id, ids in sorted(entries, key=lambda each: each[:2]):
+        await audit.record(session, principal, where, action, thing_id, **ids)
 
 
 async def _adopted(session: AsyncSession, principal: Principal, type_id: UUID, vault_id: UUID) -> UUID:
@@ -124,6 +137,7 @@ async def move_document(
     await count_moved(session, origin, vault_id, document_id, {each["id"]: each["size"] for each in versions})
     await _read_again(session, principal, vault_id, document_id, row["version_id"])
     await emit(session, "vault.document_moved", document_id=document_id, vault_id=vault_id, from_vault_id=origin)
+    await _record(session, principal, "vault.document_moved", {document_id: origin}, vault_id)
     return await read_document(session, principal, document_id)
 
 

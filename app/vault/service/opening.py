@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth import service as auth
 from app.auth.devices import Device
 from app.auth.parts import throttle
@@ -99,6 +100,7 @@ async def _require_password(row: Any, hashed: str, password: str, device: Device
         await throttle().hit(_limit("share", EVERYWHERE_FACTOR), anywhere)
         async with session_scope() as session:
             await _log(session, row["vault_id"], row["id"], "refused", device)
+            await audit.record(session, None, row["vault_id"], "vault.share_refused", row["id"])
     raise SharePasswordNeeded
 
 
@@ -123,6 +125,7 @@ async def _view(session: AsyncSession, share_id: UUID, device: Device) -> Shared
     ticket = new_token() if row["version_id"] else None
     viewed_at = await _log(session, row["vault_id"], share_id, "opened", device, ticket)
     await emit(session, "vault.share_opened", share_id=share_id, vault_id=row["vault_id"], user_id=row["user_id"])
+    await audit.record(session, None, row["vault_id"], "vault.share_opened", share_id)
     maker = await auth.find_profile(session, row["user_id"])
     return SharedRead(
         shared_by=maker.name if maker else "",

@@ -52,7 +52,7 @@ FAVOURITES: Final = Statement(
 BODIES: Final = Statement(
     select(items.c.id, items.c.vault_id, items.c.type, items.c.revision, items.c.body).where(_IDS)
 )
-SHOWN: Final = Statement(select(*COLUMNS).where(_IDS))
+SHOWN: Final = Statement(select(*COLUMNS).select_from(open_to_members(items)).where(members.c.user_id == USER, _IDS))
 
 Kinds = Mapping[str, RecordType]
 Ranked = tuple[int, UUID]

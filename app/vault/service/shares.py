@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import FromClause, and_, case, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.core.clock import new_id
 from app.core.crypto import new_token, token_digest
@@ -79,6 +80,8 @@ async def create_share(session: AsyncSession, principal: Principal, data: ShareC
     }
     await session.execute(insert(shares).values(values))
     await emit(session, "vault.share_created", share_id=share_id, vault_id=vault_id, user_id=principal.user_id)
+    logged = {name: str(each) for name, each in subject.items()}
+    await audit.record(session, principal, vault_id, "vault.share_created", share_id, **logged)
     made = await read_share(session, principal, share_id)
     url = f"{settings.public_url.rstrip('/')}{VIEW_PATH}#{token}"
     return ShareCreated(**dict(made), token=token, url=url)
@@ -150,6 +153,7 @@ async def revoke_share(session: AsyncSession, principal: Principal, share_id: UU
         revoked = await session.scalar(ended.values(revoked_at=func.now()).returning(shares.c.id))
     if revoked:
         await emit(session, "vault.share_revoked", share_id=share_id, vault_id=row["vault_id"])
+        await audit.record(session, principal, row["vault_id"], "vault.share_revoked", share_id)
 
 
 async def list_share_views(

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.core.clock import new_id
 from app.db.keys import KeyRing
@@ -81,7 +82,9 @@ async def create_type(session: AsyncSession, principal: Principal, data: TypeCre
     definition = data.model_dump(exclude={"vault_id"})
     check_definition(definition["fields"])
     await require_type_room(session, data.vault_id)
-    return await add_type(session, principal, data.vault_id, definition)
+    made = await add_type(session, principal, data.vault_id, definition)
+    await audit.record(session, principal, data.vault_id, "vault.type_created", made.id)
+    return made
 
 
 async def require_type_room(session: AsyncSession, vault_id: UUID) -> None:
@@ -164,17 +167,20 @@ async def update_type(
     after = (await session.execute(changed)).mappings().one_or_none()
     if after is None:
         raise StaleRevision
+    ids = {"revision": after["revision"]}
+    await audit.record(session, principal, row["vault_id"], "vault.type_updated", type_id, **ids)
     return _read(ring, after)
 
 
 async def delete_type(session: AsyncSession, principal: Principal, type_id: UUID) -> None:
     """Delete a type that no record has. Raises `TypeNotFound`, `RoleTooLow`, `TypeInUse`."""
-    await _writable(session, principal, type_id)
+    row = await _writable(session, principal, type_id)
     # Whoever makes a record of this type holds its row, so that after this none is on its way.
     await session.execute(select(types.c.id).where(types.c.id == type_id).with_for_update())
     if await session.scalar(select(exists().where(items.c.type_id == type_id))):
         raise TypeInUse
     await session.execute(delete(types).where(types.c.id == type_id))
+    await audit.record(session, principal, row["vault_id"], "vault.type_deleted", type_id)
 
 
 def _mine(principal: Principal) -> Any:
