@@ -96,7 +96,7 @@ async def records(client, headers, vault_id, item_id, document_id):
     answers = {
         name: await client.post(f"/v1/vault/{name}s", json=body, headers=headers) for name, body in bodies.items()
     }
-    await client.post("/v1/vault/shares/open", json={"token": answers["share"].json()["token"]})
+    await client.post("/v1/vault/shared/open", json={"token": answers["share"].json()["token"]})
     return {f"{name}_id": answer.json()["id"] for name, answer in answers.items()}
 
 

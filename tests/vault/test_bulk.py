@@ -13,7 +13,7 @@ from tests.vault.home import Home, codes, home, ids
 
 __all__ = ["home"]
 
-BULK = "items/bulk"
+BULK = "bulk"
 
 
 async def test_items_go_to_the_trash_come_back_and_are_purged_together(home: Home):

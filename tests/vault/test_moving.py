@@ -46,7 +46,7 @@ async def test_an_item_moves_with_its_history_its_links_and_its_shares(home: Hom
     (there,) = (await home.call("GET", f"{path}/links"))["items"]
     assert (there["id"], there["label"], there["vault_id"]) == (link["id"], "together", str(home.other.id))
     assert (await home.call("GET", f"shares/{share['id']}"))["name"] == "Notary"
-    opened = await home.client.post("/v1/vault/shares/open", json={"token": share["token"]})
+    opened = await home.client.post("/v1/vault/shared/open", json={"token": share["token"]})
     assert opened.json()["item"]["title"] == "New passport"
     of_tag = await home.call("GET", "items", tag="travel", vault_id=str(home.other.id))
     assert [each["id"] for each in of_tag["items"]] == [str(item.id)]

@@ -31,7 +31,7 @@ OPERATIONS: list[tuple[str, str, Any]] = [
     ("DELETE", "links/{link}", None),
     ("GET", "items/{item}/links", None),
     ("GET", "documents/{document}/links", None),
-    ("POST", "items/bulk", {"action": "trash", "item_ids": ["{id}"]}),
+    ("POST", "bulk", {"action": "trash", "item_ids": ["{id}"]}),
     ("POST", "items/{item}/move", {"vault_id": "{id}"}),
     ("POST", "documents/{document}/move", {"vault_id": "{id}"}),
     ("PUT", "items/{item}/favourite", None),
@@ -46,7 +46,7 @@ OPERATIONS: list[tuple[str, str, Any]] = [
     ("GET", "shares/{share}/views", None),
 ]
 READING = {("POST", "search")}
-FOR_ANYBODY = ("shares/open", "shares/content")
+FOR_ANYBODY = ("shared/open", "shared/content")
 
 
 def filled(value: Any) -> Any:
@@ -79,7 +79,7 @@ async def test_a_stranger_is_told_that_nothing_is_there(client: httpx.AsyncClien
 
     for method, path, body in OPERATIONS:
         answer = await ask(client, method, path, body, auth(stranger))
-        expected = 200 if (method, path) in everybody else 409 if path == "items/bulk" else 404
+        expected = 200 if (method, path) in everybody else 409 if path == "bulk" else 404
         assert answer.status_code == expected, (method, path, answer.text)
 
 
@@ -130,12 +130,12 @@ async def test_what_is_done_stands_in_the_log_of_the_vault(home: Home):
     share = await home.call("POST", "shares", {"subject": {"item_id": str(item.id)}, "password": "horse battery"})
     for password in ("wrong horse", "horse battery"):
         body = {"token": share["token"], "password": password}
-        await home.client.post("/v1/vault/shares/open", json=body)
+        await home.client.post("/v1/vault/shared/open", json=body)
     await home.call("DELETE", f"shares/{share['id']}")
     await home.call("PATCH", path, {"notes": "x"})
     await home.call("POST", f"{path}/versions/1/restore-part", {"part": "notes"})
     for action, more in (("tag", {"tags": ["a"]}), ("trash", {}), ("restore", {})):
-        await home.call("POST", "items/bulk", {"action": action, "item_ids": [str(item.id)], **more})
+        await home.call("POST", "bulk", {"action": action, "item_ids": [str(item.id)], **more})
     await home.call("POST", f"{path}/move", {"vault_id": str(home.other.id)})
 
     actions = [row.action for row in await entries(home.vault.id)]

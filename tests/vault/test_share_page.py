@@ -1,7 +1,6 @@
 """The page of a share: nothing is spent by looking at it, nothing runs that we did not write, everything is escaped."""
 
 import re
-from shutil import which
 
 import httpx
 import pytest
@@ -9,13 +8,11 @@ import pytest
 from app.core.crypto import new_token
 from tests.factories import make_document
 from tests.notifications.smtp import changed_settings
-from tests.stack import Stack
 from tests.vault.home import Home, home
 
 __all__ = ["home"]
 
-CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrome")
-VIEW = "/v1/vault/shares/view"
+VIEW = "/v1/vault/shared"
 HOSTILE = "<script>alert(1)</script>\"'&"
 
 
@@ -57,7 +54,7 @@ async def test_a_record_is_shown_and_everything_in_it_is_escaped(home: Home):
     assert (shown.status_code, shown.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "<script>" not in shown.text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown.text
-    for text in ("Ada Lovelace", "<summary>Show</summary>s3cret", "12.50 EUR", "<dd>yes</dd>", "4 more times"):
+    for text in ("Ada Lovelace", "<summary>Show</summary><span>s3cret</span>", "12.50 EUR", "<dd>yes</dd>", "4 more times"):
         assert text in shown.text
     assert made["token"] not in shown.text
 
@@ -105,44 +102,3 @@ async def test_what_is_over_or_never_was_looks_the_same(home: Home):
         answers = [await post(home, token=new_token()) for _ in range(3)]
     assert answers[-1].status_code == 429
     assert "Try again in" in answers[-1].text
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-def test_somebody_opens_a_link_in_a_browser(stack: Stack):
-    from playwright.sync_api import sync_playwright
-
-    person = stack.person()
-    client = person.client
-    vault = client.post("/v1/vault/vaults", json={"name": "Papers"}).raise_for_status().json()
-    item = {"vault_id": vault["id"], "type": "login", "title": "Router", "fields": {"password": "s3cret-zebra"}}
-    item_id = client.post("/v1/vault/items", json=item).raise_for_status().json()["id"]
-    body = {"subject": {"item_id": item_id}, "password": "horse battery", "max_views": 1}
-    share = client.post("/v1/vault/shares", json=body).raise_for_status().json()
-    path = f"/v1/vault/shares/{share['id']}"
-    sent: list[str] = []
-    errors: list[str] = []
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-quic"])
-        page = browser.new_page()
-        page.on("request", lambda request: sent.append(request.url))
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.goto(share["url"].replace(share["url"].partition("/v1/")[0], stack.url))
-        address, field = page.evaluate("location.href"), page.locator("#token").get_attribute("type")
-        assert client.get(path).json()["views"] == 0, "scripts have run, and nothing is spent"
-        page.click("text=Show it")
-        page.fill("input[type=password]", "horse battery")
-        page.click("text=Show it")
-        page.wait_for_selector("h1:has-text('Router')")
-        hidden = page.locator("text=s3cret-zebra").is_visible()
-        page.click("summary")
-        shown = page.locator("text=s3cret-zebra").is_visible()
-        font = page.evaluate("getComputedStyle(document.body).maxWidth")
-        browser.close()
-
-    assert (address, field) == (f"{stack.url}/v1/vault/shares/view", "hidden")
-    assert not any(share["token"] in url for url in sent)
-    assert (hidden, shown, font) == (False, True, "576px")
-    assert [error for error in errors if "403" not in error and "favicon" not in error] == []
-    assert client.get(path).json()["state"] == "used_up"

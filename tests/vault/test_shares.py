@@ -34,7 +34,7 @@ async def share(home: Home, subject: dict[str, Any] | None = None, **values: Any
 
 async def open_it(home: Home, share: dict[str, Any], password: str = "", **headers: str) -> httpx.Response:
     body = {"token": share["token"], "password": password}
-    return await home.client.post("/v1/vault/shares/open", json=body, headers=headers)
+    return await home.client.post("/v1/vault/shared/open", json=body, headers=headers)
 
 
 async def state(home: Home, share: dict[str, Any]) -> str:
@@ -66,7 +66,7 @@ async def test_somebody_without_an_account_sees_a_record(home: Home):
         ("Phone of the bank", "phone", "+44 20 1"),
         ("Branch", "text", "Main street"),
     ]
-    assert made["url"] == f"{home.settings.public_url}/v1/vault/shares/view#{made['token']}"
+    assert made["url"] == f"{home.settings.public_url}/v1/vault/shared#{made['token']}"
     after = await home.call("GET", f"shares/{made['id']}")
     assert (after["views"], after["state"], after["name"]) == (1, "open", "For the notary")
     assert after["subject"] == {"kind": "item", "id": str(item.id), "version": None, "title": "Account"}
@@ -99,7 +99,7 @@ async def test_a_file_comes_with_a_ticket_and_stays_the_version_that_was_shared(
     assert (shown["item"], shown["views_left"], shown["file"]["size"]) == (None, 0, 11)
     ticket = {"ticket": shown["file"]["ticket"]}
     for _ in range(2):
-        got = await home.client.post("/v1/vault/shares/content", json=ticket)
+        got = await home.client.post("/v1/vault/shared/content", json=ticket)
         assert (got.status_code, got.content) == (200, b"version one")
         assert got.headers["Content-Disposition"].startswith("attachment;")
         assert (got.headers["Content-Type"], got.headers["Cache-Control"]) == ("text/plain", "no-store")
@@ -111,19 +111,19 @@ async def test_a_file_comes_with_a_ticket_and_stays_the_version_that_was_shared(
     async with session_scope() as session:
         aged = text("UPDATE vault_share_views SET created_at = now() - interval '16 minutes' WHERE share_id = :id")
         await session.execute(aged, {"id": made["id"]})
-    assert (await home.client.post("/v1/vault/shares/content", json=ticket)).status_code == 404
+    assert (await home.client.post("/v1/vault/shared/content", json=ticket)).status_code == 404
 
 
 async def test_a_ticket_ends_with_its_share(home: Home):
     document = await make_document(home.ada, home.vault)
     made = await share(home, {"document_id": str(document.id)})
     ticket = {"ticket": (await open_it(home, made)).json()["file"]["ticket"]}
-    assert (await home.client.post("/v1/vault/shares/content", json=ticket)).status_code == 200
+    assert (await home.client.post("/v1/vault/shared/content", json=ticket)).status_code == 200
 
     await home.call("DELETE", f"shares/{made['id']}", status=204)
 
-    assert (await home.client.post("/v1/vault/shares/content", json=ticket)).status_code == 404
-    assert (await home.client.post("/v1/vault/shares/content", json={"ticket": new_token()})).status_code == 404
+    assert (await home.client.post("/v1/vault/shared/content", json=ticket)).status_code == 404
+    assert (await home.client.post("/v1/vault/shared/content", json={"ticket": new_token()})).status_code == 404
 
 
 async def test_whatever_ends_a_share_the_answer_is_the_same(home: Home):
@@ -307,7 +307,7 @@ async def test_a_malformed_share_is_refused(home: Home, changes):
 async def test_what_is_no_token_is_refused(home: Home):
     for path, name in (("open", "token"), ("content", "ticket")):
         for value in ("", "x", "x" * 44, "\u00e9" * 43, 1):
-            answer = await home.client.post(f"/v1/vault/shares/{path}", json={name: value})
+            answer = await home.client.post(f"/v1/vault/shared/{path}", json={name: value})
             assert answer.status_code == 422
 
 

@@ -36,7 +36,7 @@ OtherRevision = Annotated[
 router = APIRouter()
 
 
-@router.post("/items/bulk", responses=problems(BulkRefused, VaultNotFound, RoleTooLow, LimitReached, ContentDamaged))
+@router.post("/bulk", responses=problems(BulkRefused, VaultNotFound, RoleTooLow, LimitReached, ContentDamaged))
 async def change_items(data: Annotated[BulkChange, Body()], principal: Writer, session: SessionDep) -> BulkResult:
     """Trash, restore, purge, move, tag or untag many records at once: all of them or none.
 

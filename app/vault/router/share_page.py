@@ -32,7 +32,7 @@ summary{cursor:pointer;color:#14532d}.problem{color:#9b1c1c}footer{margin-top:3r
 # The fragment of the address goes into the form, and out of the address bar.
 SCRIPT = """
 const token = location.hash.slice(1), field = document.getElementById("token");
-if (token) { field.value = token; field.type = "hidden"; field.labels[0].hidden = true; }
+if (token) { field.labels[0].hidden = true; field.value = token; field.type = "hidden"; }
 history.replaceState(null, "", location.pathname);
 """
 
@@ -57,13 +57,13 @@ ASK_AGAIN = """<form method="post"><input type="hidden" name="token" value="{tok
 <label>Password <input type="password" name="password" autocomplete="off" required autofocus></label>
 <button>Show it</button></form>"""
 FILE_FORM = """<dl><dt>File</dt><dd>{name}</dd><dt>Size</dt><dd>{size}</dd></dl>
-<form method="post" action="view/file"><input type="hidden" name="ticket" value="{ticket}">
+<form method="post" action="shared/file"><input type="hidden" name="ticket" value="{ticket}">
 <p><button>Download</button></p></form>"""
-MASKED = "<details><summary>Show</summary>{value}</details>"
+MASKED = "<details><summary>Show</summary><span>{value}</span></details>"
 GONE = "<p>It may have expired, been opened as often as it may, or been taken back. Ask who sent it to you.</p>"
 UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
-router = APIRouter(prefix="/shares/view", include_in_schema=False)
+router = APIRouter(prefix="/shared", include_in_schema=False)
 
 
 class OpenForm(RequestModel):

@@ -38,17 +38,17 @@ from app.vault.schemas.shares import (
 
 SUBJECTS = (ItemNotFound, DocumentNotFound, VersionNotFound, RoleTooLow, LimitReached)
 
-router = APIRouter(prefix="/shares")
+router = APIRouter()
 
 
-@router.post("/open", responses=problems(ShareNotFound, SharePasswordNeeded, TooManyTries, ContentDamaged))
+@router.post("/shared/open", responses=problems(ShareNotFound, SharePasswordNeeded, TooManyTries, ContentDamaged))
 async def open_share(data: ShareOpen, request: Request) -> SharedRead:
     """Open a share, without an account: a record comes with the answer, a file with a ticket. Counts as one view."""
     return await service.open_share(data.token, data.password, device_of(request))
 
 
 @router.post(
-    "/content",
+    "/shared/content",
     response_class=StreamingResponse,
     responses={200: {"description": "The file", "content": FILE}, **problems(ShareNotFound, ContentDamaged)},
 )
@@ -57,7 +57,7 @@ async def read_shared_file(data: ShareTicket) -> Response:
     return await streamed(await service.open_shared_file(data.ticket), None)
 
 
-@router.post("", status_code=201, responses={201: {"headers": LOCATION}, **problems(*SUBJECTS)})
+@router.post("/shares", status_code=201, responses={201: {"headers": LOCATION}, **problems(*SUBJECTS)})
 @idempotent()
 async def create_share(data: ShareCreate, principal: Writer, session: SessionDep, response: Response) -> ShareCreated:
     """Make a link to one record or one file for somebody outside. Its token is shown this once.
@@ -70,26 +70,26 @@ async def create_share(data: ShareCreate, principal: Writer, session: SessionDep
     return share
 
 
-@router.get("", responses=problems(VaultNotFound, InvalidCursor, ContentDamaged))
+@router.get("/shares", responses=problems(VaultNotFound, InvalidCursor, ContentDamaged))
 async def list_shares(query: PagesOfVault, principal: Reader, session: SessionDep) -> SharePage:
     """List your shares, and everybody's in the vaults that you manage, newest first."""
     shares, last = await service.list_shares(session, principal, query.filters())
     return SharePage(items=shares, next_cursor=next_cursor(last))
 
 
-@router.get("/{share_id}", responses=problems(ShareNotFound, ContentDamaged))
+@router.get("/shares/{share_id}", responses=problems(ShareNotFound, ContentDamaged))
 async def read_share(share_id: UUID, principal: Reader, session: SessionDep) -> ShareRead:
     """Read what a share is about, and how often it was opened."""
     return await service.read_share(session, principal, share_id)
 
 
-@router.delete("/{share_id}", status_code=204, responses=problems(ShareNotFound))
+@router.delete("/shares/{share_id}", status_code=204, responses=problems(ShareNotFound))
 async def delete_share(share_id: UUID, principal: Writer, session: SessionDep) -> None:
     """Revoke a share: it never opens again. It stays listed for some time (30 days by default)."""
     await service.revoke_share(session, principal, share_id)
 
 
-@router.get("/{share_id}/views", responses=problems(ShareNotFound, InvalidCursor, ContentDamaged))
+@router.get("/shares/{share_id}/views", responses=problems(ShareNotFound, InvalidCursor, ContentDamaged))
 async def list_share_views(share_id: UUID, query: Pages, principal: Reader, session: SessionDep) -> ShareViewPage:
     """List when a share was opened, or refused for a wrong password, and by what kind of device."""
     views, last = await service.list_share_views(session, principal, share_id, query.filters())

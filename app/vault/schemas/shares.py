@@ -75,7 +75,7 @@ class ShareCreated(ShareRead):
     token: str = Field(examples=[TOKEN])
     url: str = Field(
         description="A page for people. The token stands behind the #, which browsers don't send.",
-        examples=[f"https://vault.example/v1/vault/shares/view#{TOKEN}"],
+        examples=[f"https://vault.example/v1/vault/shared#{TOKEN}"],
     )
 
 

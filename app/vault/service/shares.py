@@ -35,7 +35,7 @@ from app.vault.service.items import visible_item
 from app.vault.service.listing import FIRST_PAGE, Filters
 from app.vault.service.room import require_below
 
-VIEW_PATH: Final = "/v1/vault/shares/view"
+VIEW_PATH: Final = "/v1/vault/shared"
 
 TRASHED: Final = func.coalesce(items.c.trashed_at, documents.c.trashed_at).is_not(None)
 USED_UP: Final = func.coalesce(shares.c.views >= shares.c.max_views, False)
