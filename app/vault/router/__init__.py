@@ -2,8 +2,22 @@
 
 from fastapi import APIRouter
 
-from app.vault.router import documents, downloads, items, members, uploads, vaults
+from app.vault.router import (
+    changes,
+    documents,
+    downloads,
+    items,
+    links,
+    members,
+    search,
+    share_page,
+    shares,
+    types,
+    uploads,
+    vaults,
+)
 
 router = APIRouter(prefix="/vault", tags=["vault"])
-for part in (vaults, members, items, documents, uploads, downloads):
+PARTS = (vaults, members, types, items, changes, links, search, share_page, shares, documents, uploads, downloads)
+for part in PARTS:
     router.include_router(part.router)
