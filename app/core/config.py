@@ -145,6 +145,14 @@ class Settings(BaseSettings):
     )
     members_per_vault: int = Field(default=50, ge=1, description="Members and open invitations of one vault.")
     trash_days: int = Field(default=30, ge=1, description="Days until something in the trash is purged.")
+    transfer_seconds: int = Field(
+        default=7 * 86_400, ge=3_600, description="Life of an offer to hand a vault over to another member."
+    )
+    changes_days: int = Field(
+        default=90,
+        ge=1,
+        description="Days that what is gone is named in the feed of changes; older cursors begin anew.",
+    )
     cors_origins: CommaSeparated = Field(default=(), description="Web origins that may call the API, comma-separated.")
     metrics_token: SecretStr = Field(
         default=SecretStr(""), description="Bearer token for /metrics; without it only loopback clients are answered."

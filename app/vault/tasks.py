@@ -50,6 +50,12 @@ async def sweep_blobs(now: datetime | None = None) -> int:
     return await service.sweep_blobs(now or utc_now())
 
 
+@task("vault.forget_changes", every=timedelta(days=1))
+async def forget_changes(now: datetime | None = None) -> int:
+    """Forget what has been gone for long in the feed of changes; returns how many."""
+    return await service.forget_changes(now or utc_now())
+
+
 @task("vault.leave_all", on="auth.account_deleted")
 async def leave_all(user_id: str) -> None:
     """End the memberships of a deleted account, and destroy the vaults that were theirs alone."""
