@@ -7,7 +7,7 @@ from app.db.changes import FUNCTIONS, READ, WRITE, tracked, untracked
 from app.db.security import IS_SYSTEM, USER, VAULT, protect
 
 revision = "b3c1"
-down_revision = "b3c0"
+down_revision = "b1c0"
 branch_labels = None
 depends_on = None
 

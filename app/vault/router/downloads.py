@@ -64,7 +64,7 @@ async def read_content(
         return Response(status_code=304, headers=_headers(content))
     wanted = range_header if if_range in (None, tag) else None
     await service.record_download(session, principal, content, whole=wanted is None)
-    return await _streamed(content, wanted)
+    return await streamed(content, wanted)
 
 
 @router.head(
@@ -80,7 +80,8 @@ async def describe_content(
     return Response(headers=_headers(content) | {"Content-Length": str(content.size)})
 
 
-async def _streamed(content: service.VersionContent, range_header: str | None) -> StreamingResponse:
+async def streamed(content: service.VersionContent, range_header: str | None) -> StreamingResponse:
+    """A file, or the range of it that is asked for, as it is decrypted. Raises `NoSuchRange`, `ContentDamaged`."""
     part = chosen_range(range_header, content.size)
     start, end = part or (0, content.size)
     headers = _headers(content) | {"Content-Length": str(end - start)}

@@ -15,6 +15,8 @@ from app.db.session import SYSTEM
 from app.jobs.service import create_job
 from app.vault.models import members, vaults
 from app.vault.policy import RANKS
+from app.vault.service.favourites import forget_favourites
+from app.vault.service.shares import forget_shares
 from app.vault.service.vaults import PURGE_JOB
 
 
@@ -43,6 +45,17 @@ async def leave_all(session: AsyncSession, user_id: UUID) -> int:
         if role == "owner" and not await _hand_over(session, vault_id):
             await _purge(session, vault_id)
     return len(rows)
+
+
+async def forget_member(session: AsyncSession, vault_id: UUID, user_id: UUID) -> None:
+    """Drop what was somebody's own in a vault that they are no longer in; for the system.
+
+    Nothing of it has worked since they left.
+    """
+    still = select(members.c.id).where(members.c.vault_id == vault_id, members.c.user_id == user_id)
+    if await session.scalar(still) is None:
+        await forget_favourites(session, vault_id, user_id)
+        await forget_shares(session, vault_id, user_id)
 
 
 async def _hand_over(session: AsyncSession, vault_id: UUID) -> bool:

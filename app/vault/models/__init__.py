@@ -25,6 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import SEALED_BY, Base, Body, CreatedAt, Id, KeyId
+from app.vault.models.records import VaultFavourite, VaultLink, VaultShare, VaultShareView, VaultType
 
 IN_TRASH = text("trashed_at IS NOT NULL")
 
@@ -123,10 +124,17 @@ class VaultTransfer(Base):
 
 
 class VaultItem(Base):
-    """A record; `body` holds title, fields, notes and tags, `tag_digests` lets a tag be looked for within the vault."""
+    """A record; `body` holds title, fields, notes and tags, `tag_digests` lets a tag be looked for within the vault.
+
+    `type_id` is the id in the `type` of a record of a type that people made: a type of the same vault, which can't be
+    deleted while it is used.
+    """
 
     __tablename__ = "vault_items"
     __table_args__ = (
+        CheckConstraint("coalesce(type = 'custom:' || type_id::text, left(type, 7) <> 'custom:')", name="type"),
+        ForeignKeyConstraint(["vault_id", "type_id"], ["vault_types.vault_id", "vault_types.id"]),
+        Index("ix_vault_items_type_id", "type_id", postgresql_where=text("type_id IS NOT NULL")),
         Index("ix_vault_items_page", "vault_id", "id"),
         Index("ix_vault_items_trash", "trashed_at", postgresql_where=IN_TRASH),
     )
@@ -134,6 +142,7 @@ class VaultItem(Base):
     id: Mapped[Id]
     vault_id: Mapped[UUID] = mapped_column(ForeignKey("vaults.id", ondelete="CASCADE"))
     type: Mapped[str]
+    type_id: Mapped[UUID | None]
     body: Mapped[Body]
     key_id: Mapped[KeyId]
     tag_digests: Mapped[Digests]
@@ -249,5 +258,10 @@ items = cast(Table, VaultItem.__table__)
 item_versions = cast(Table, VaultItemVersion.__table__)
 documents = cast(Table, VaultDocument.__table__)
 document_versions = cast(Table, VaultDocumentVersion.__table__)
+types = cast(Table, VaultType.__table__)
+favourites = cast(Table, VaultFavourite.__table__)
+links = cast(Table, VaultLink.__table__)
+shares = cast(Table, VaultShare.__table__)
+share_views = cast(Table, VaultShareView.__table__)
 changes = cast(Table, VaultChange.__table__)
 change_state = cast(Table, VaultChangeState.__table__)
