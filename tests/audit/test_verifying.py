@@ -135,7 +135,7 @@ class Attack:
             "actor_kind": lambda: self.random.choice([each for each in ("api_key", "agent") if each != row[name]]),
             "actor_id": lambda: self.random.choice([uuid4(), None]),
             "action": lambda: "vault.item_read",
-            "subject_id": lambda: self.random.choice([uuid4(), None]),
+            "subject_id": lambda: uuid4() if row[name] is None else self.random.choice([uuid4(), None]),
             "ids": lambda: f'{{"number":{self.random.randrange(100, 999)}}}',
             "at": lambda: row["at"].replace(microsecond=(row["at"].microsecond + 1) % 1_000_000),
             "key_version": lambda: self.random.choice([2, 7, -1]),
