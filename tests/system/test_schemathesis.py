@@ -23,7 +23,7 @@ PATHS = os.environ.get("LIFEVAULT_TEST_PATHS", "^/")
 SECONDS = int(os.environ.get("LIFEVAULT_TEST_SECONDS", "540"))
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 VAULTS = 6
-KINDS = ("homes", "vaults", "items", "documents", "jobs", "members", "invitations", "api_keys")
+KINDS = ("homes", "vaults", "items", "documents", "jobs", "members", "invitations", "api_keys", "reminders")
 
 
 def test_no_generated_request_breaks_the_contract(make_stack: Callable[..., Stack], tmp_path: Path):
@@ -59,6 +59,8 @@ def stored(stack: Stack, owner: Person) -> dict[str, list[str]]:
         ids["documents"].append(document["id"])
         ids["jobs"].append(document["job_id"])
         ids["api_keys"].append(create(owner, "/v1/auth/api-keys", name=f"Key {number}", scopes=["profile"])["id"])
+        reminder = {"title": "Renew the permit", "due_on": "2031-05-31", "rrule": "FREQ=YEARLY"}
+        ids["reminders"].append(create(owner, "/v1/reminders", vault_id=vault["id"], **reminder)["id"])
         invitations = f"/v1/vault/vaults/{vault['id']}/invitations"
         ids["invitations"].append(create(owner, invitations, email=f"{secrets.token_hex(6)}@family.example")["id"])
     for job_id in ids["jobs"]:
