@@ -5,8 +5,10 @@ from uuid import uuid4
 
 import pytest
 
+from app.notifications.schemas import BROWSER_KEY
 from tests.conftest import drain_jobs
 from tests.factories import auth, make_member, make_user, make_vault
+from tests.notifications.test_inbox import tell
 from tests.rag.test_questions import upload
 
 pytestmark = pytest.mark.anyio
@@ -78,6 +80,14 @@ async def family(client, settings):
     path = f"/v1/vault/vaults/{vault.id}/invitations"
     ids["invitation_id"] = (await client.post(path, json=invitation, headers=headers)).json()["id"]
     ids |= await records(client, headers, vault.id, ids["item_id"], ids["document_id"])
+    reminder = {"vault_id": str(vault.id), "title": WORD, "due_on": "2031-05-31"}
+    ids["reminder_id"] = (await client.post("/v1/reminders", json=reminder, headers=headers)).json()["id"]
+    await tell(owner, title=WORD)
+    ids["notification_id"] = (await client.get("/v1/notifications", headers=headers)).json()["items"][0]["id"]
+    keys = {"p256dh": BROWSER_KEY, "auth": "BTBZMqHH6r4Tts7J_aSIgg"}
+    browser = {"endpoint": f"https://push.example.net/{WORD}", "keys": keys, "name": WORD}
+    made = await client.post("/v1/notifications/push/subscriptions", json=browser, headers=headers)
+    ids["subscription_id"] = made.json()["id"]
     sessions = (await client.get("/v1/auth/sessions", headers=headers)).json()["items"]
     ids["session_id"] = sessions[0]["id"]
     await drain_jobs(settings)
