@@ -10,6 +10,7 @@ from app.notifications import models as notifications
 from app.payments import models as payments
 from app.rag import models as rag
 from app.vault import models as vault
+from app.vault import transfer_models as vault_transfers
 
 __all__ = [
     "Base",
@@ -22,4 +23,5 @@ __all__ = [
     "payments",
     "rag",
     "vault",
+    "vault_transfers",
 ]

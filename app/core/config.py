@@ -97,6 +97,10 @@ class Settings(BaseSettings):
     upload_chunk_bytes: int = Field(
         default=256 * KIB, ge=64 * KIB, le=MIB, description="Plaintext bytes in one encrypted chunk of a file."
     )
+    upload_seconds: int = Field(
+        default=86_400, ge=60, description="Life of an upload in parts, counted from its last part."
+    )
+    uploads_per_user: int = Field(default=20, ge=1, description="Unfinished uploads in parts of one person.")
     vaults_per_user: int = Field(default=100, ge=1, description="Vaults one person may own.")
     items_per_vault: int = Field(default=20_000, ge=1, description="Items one vault may hold.")
     documents_per_vault: int = Field(default=20_000, ge=1, description="Documents one vault may hold.")

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import SEALED_BY, Base, Body, CreatedAt, Id, KeyId
+from app.db.base import NAMES_BLOB, SEALED_BY, Base, Body, CreatedAt, Id, KeyId
 
 IN_TRASH = text("trashed_at IS NOT NULL")
 
@@ -173,7 +173,7 @@ class VaultDocumentVersion(Base):
     media_type: Mapped[str]
     size: Mapped[int] = mapped_column(BigInteger)
     chunk_bytes: Mapped[int]
-    blob_name: Mapped[str]
+    blob_name: Mapped[str] = mapped_column(info={NAMES_BLOB: True})
     content_digest: Mapped[bytes]
     body: Mapped[Body]
     key_id: Mapped[KeyId]

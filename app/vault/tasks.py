@@ -59,3 +59,16 @@ async def count_for_owner(vault_id: str, user_id: str) -> None:  # noqa: ARG001 
     """Let what a vault holds count for the plan of its owner's family: it may have been handed over."""
     async with session_scope() as session:
         await service.count_for_owner(session, UUID(vault_id))
+
+
+@task("vault.purge_uploads", every=timedelta(hours=1))
+async def purge_uploads(now: datetime | None = None) -> int:
+    """Delete uploads in parts that were not finished in time; returns how many."""
+    async with session_scope() as session:
+        return await service.purge_uploads(session, now or utc_now())
+
+
+@task("vault.finish_uploads", every=timedelta(minutes=5))
+async def finish_uploads(now: datetime | None = None) -> int:
+    """Make documents of files that came whole before their process died; returns how many."""
+    return await service.finish_left(now or utc_now())

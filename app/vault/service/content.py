@@ -1,14 +1,14 @@
 """Files of documents: stored as encrypted chunks, read back verified."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,6 +19,7 @@ from app.core.crypto import SealBroken, new_secret
 from app.core.logging import get_log
 from app.core.sniff import HEAD_BYTES, sniff
 from app.core.streams import SealedFile, open_range, seal_stream
+from app.db.blob_rows import named_blobs
 from app.db.runtime import current
 from app.db.session import session_scope
 from app.vault.cells import open_body, ring_of
@@ -101,17 +102,19 @@ async def stored_file(content: AsyncIterator[bytes], name: str | None) -> AsyncI
             media_type=sniff(bytes(measured.head), clean),
         )
     except BaseException:
-        await _discard(blob_name)
+        await discard([blob_name])
         raise
 
 
-async def _discard(blob_name: str) -> None:
-    """Delete a blob, unless a row names it: a commit may have come through though its answer did not."""
+async def discard(blob_names: Sequence[str]) -> None:
+    """Delete blobs, unless a row names them: a commit may have come through though its answer did not."""
+    if not blob_names:
+        return
     try:
         async with session_scope() as session:
-            named = await session.scalar(select(exists().where(document_versions.c.blob_name == blob_name)))
-        if not named:
-            await current().blobs.delete(blob_name)
+            named = await named_blobs(session, blob_names)
+        for name in set(blob_names) - named:
+            await current().blobs.delete(name)
     except (SQLAlchemyError, OSError) as error:
         log.warning("blob left to the sweep", error=type(error).__name__)
 
