@@ -104,6 +104,10 @@ class Settings(BaseSettings):
     vaults_per_user: int = Field(default=100, ge=1, description="Vaults one person may own.")
     items_per_vault: int = Field(default=20_000, ge=1, description="Items one vault may hold.")
     documents_per_vault: int = Field(default=20_000, ge=1, description="Documents one vault may hold.")
+    versions_per_document: int = Field(default=1_000, ge=1, description="Versions one document may have.")
+    keep_versions: int = Field(
+        default=0, ge=0, description="Versions of a document that the daily sweep keeps, if that many; 0 keeps all."
+    )
     members_per_vault: int = Field(default=50, ge=1, description="Members and open invitations of one vault.")
     trash_days: int = Field(default=30, ge=1, description="Days until something in the trash is purged.")
     cors_origins: CommaSeparated = Field(default=(), description="Web origins that may call the API, comma-separated.")

@@ -111,6 +111,12 @@ class LimitReached(Conflict):
     title = "A limit of this service is reached"
 
 
+class CurrentVersionStays(Conflict):
+    """The version that counts can't be deleted; the document can."""
+
+    title = "The current version can't be deleted: delete the document, or make another version the current one"
+
+
 class NotInTrash(Conflict):
     """Only what is in the trash can be restored or purged."""
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from app.core.clock import utc_now
 from app.core.tasks import task
+from app.db.runtime import current
 from app.db.session import session_scope
 from app.jobs.errors import JobFailed
 from app.jobs.service import JobRun
@@ -72,3 +73,17 @@ async def purge_uploads(now: datetime | None = None) -> int:
 async def finish_uploads(now: datetime | None = None) -> int:
     """Make documents of files that came whole before their process died; returns how many."""
     return await service.finish_left(now or utc_now())
+
+
+@task("vault.prune_versions", every=timedelta(days=1))
+async def prune_versions(now: datetime | None = None) -> int:
+    """Delete old versions if the settings keep only some; returns how many."""
+    keep = current().settings.keep_versions
+    pruned = 0
+    while keep:
+        async with session_scope() as session:
+            some = await service.prune_all(session, keep, now or utc_now())
+        pruned += some
+        if not some:
+            break
+    return pruned

@@ -24,6 +24,7 @@ from app.vault.service.leaving import leave_all
 from app.vault.service.listing import Filters
 from app.vault.service.members import list_members, remove_member, update_member
 from app.vault.service.paying import count_for_owner
+from app.vault.service.pruning import delete_version, prune_all, prune_versions
 from app.vault.service.purge import delete_blobs, destroy_vault, purge_due, sweep_blobs
 from app.vault.service.reseal import RESEAL_JOB, reseal_vault, rotate_vault_key
 from app.vault.service.trash import ITEM, purge, restore, trash
@@ -77,6 +78,7 @@ __all__ = [
     "current_version_id",
     "delete_blobs",
     "delete_upload",
+    "delete_version",
     "destroy_vault",
     "document_titles",
     "finish_left",
@@ -90,6 +92,8 @@ __all__ = [
     "list_vaults",
     "open_document",
     "open_version",
+    "prune_all",
+    "prune_versions",
     "purge",
     "purge_document",
     "purge_due",
