@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import PurePath
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -63,6 +64,7 @@ class VersionContent:
     media_type: str
     size: int
     sha256: str
+    created_at: datetime
     file: SealedFile
     blob_name: str
 
@@ -156,6 +158,7 @@ CONTENT: Final = (
     document_versions.c.number,
     document_versions.c.blob_name,
     document_versions.c.body,
+    document_versions.c.created_at,
     documents.c.body.label("document_body"),
 )
 
@@ -167,6 +170,13 @@ async def open_version(session: AsyncSession, version_id: UUID) -> VersionConten
     if row is None:
         raise DocumentNotFound
     return await _content(session, row)
+
+
+async def contents_of(session: AsyncSession, document_id: UUID) -> list[VersionContent]:
+    """Every version of a document, the current one last, for whoever may see their rows."""
+    statement = select(*CONTENT).join(documents, documents.c.id == document_versions.c.document_id)
+    rows = await session.execute(statement.where(documents.c.id == document_id).order_by(document_versions.c.number))
+    return [await _content(session, row) for row in rows.mappings().all()]
 
 
 async def open_document(
@@ -209,6 +219,7 @@ async def _content(session: AsyncSession, row: Any) -> VersionContent:
         media_type=version["media_type"],
         size=version["size"],
         sha256=version["sha256"],
+        created_at=row["created_at"],
         file=file,
         blob_name=row["blob_name"],
     )
