@@ -100,6 +100,8 @@ class Settings(BaseSettings):
     upload_seconds: int = Field(
         default=86_400, ge=60, description="Life of an upload in parts, counted from its last part."
     )
+    export_seconds: int = Field(default=86_400, ge=60, description="Time in which an export can be downloaded.")
+    exports_per_user: int = Field(default=5, ge=1, description="Exports of one person that have not expired.")
     uploads_per_user: int = Field(default=20, ge=1, description="Unfinished uploads in parts of one person.")
     vaults_per_user: int = Field(default=100, ge=1, description="Vaults one person may own.")
     items_per_vault: int = Field(default=20_000, ge=1, description="Items one vault may hold.")

@@ -57,6 +57,12 @@ class UploadNotFound(NotFound):
     title = "There is no such upload"
 
 
+class ExportNotFound(NotFound):
+    """No such export: somebody else's, expired, or of a vault that the person can't read any more."""
+
+    title = "There is no such export"
+
+
 class RoleTooLow(Forbidden):
     """A member whose role does not allow it."""
 
@@ -109,6 +115,12 @@ class LimitReached(Conflict):
     """As many as there may be."""
 
     title = "A limit of this service is reached"
+
+
+class ExportNotReady(Conflict):
+    """The export is still being written, or could not be; its job tells."""
+
+    title = "The export is not ready: its job tells how far it is"
 
 
 class CurrentVersionStays(Conflict):
@@ -206,6 +218,12 @@ class OffsetStreamExpected(UnsupportedMediaType):
     """Not application/offset+octet-stream."""
 
     title = "Send the bytes as application/offset+octet-stream"
+
+
+class InvalidRecipient(Unprocessable):
+    """The checksum of the public key is wrong."""
+
+    title = "This is not a public key of age"
 
 
 class UploadWithoutVault(Unprocessable):

@@ -87,3 +87,22 @@ async def prune_versions(now: datetime | None = None) -> int:
         if not some:
             break
     return pruned
+
+
+@task(service.EXPORT_JOB)
+async def export(run: JobRun) -> None:
+    """Write the export that the job is about."""
+    await service.write_export(run)
+
+
+@task("vault.purge_exports", every=timedelta(hours=1))
+async def purge_exports(now: datetime | None = None) -> int:
+    """Destroy exports that have expired; returns how many."""
+    async with session_scope() as session:
+        return await service.purge_exports(session, now or utc_now())
+
+
+@task("vault.forget_exports", on="vault.purged")
+async def forget_exports(vault_id: str) -> None:
+    """Destroy the exports that hold what lay in a vault which was purged."""
+    await service.forget_exports(UUID(vault_id))

@@ -52,7 +52,7 @@ class ZipStream:
         self, path: str, content: AsyncIterator[bytes], at: datetime, *, packed: bool = True
     ) -> AsyncIterator[bytes]:
         """Write an entry; an exception of `content` leaves it as long as it is by then, and is raised."""
-        self._zip = self._zip or ZipFile(self._sink, "w", allowZip64=True)  # type: ignore[arg-type]
+        self._zip = self._zip or ZipFile(self._sink, "w", allowZip64=True)
         info = ZipInfo(path, max(at.timetuple()[:6], EARLIEST))
         info.compress_type, info.external_attr = ZIP_DEFLATED if packed else ZIP_STORED, FILE_MODE
         digest, size = hashlib.sha256(), 0
@@ -69,6 +69,6 @@ class ZipStream:
 
     def close(self) -> bytes:
         """The end of the file."""
-        self._zip = self._zip or ZipFile(self._sink, "w")  # type: ignore[arg-type]
+        self._zip = self._zip or ZipFile(self._sink, "w")
         self._zip.close()
         return self._sink.take()
