@@ -100,6 +100,11 @@ class Settings(BaseSettings):
     upload_seconds: int = Field(
         default=86_400, ge=60, description="Life of an upload in parts, counted from its last part."
     )
+    import_max_entries: int = Field(default=50_000, ge=1, description="Entries of one import.")
+    import_max_text_bytes: int = Field(default=64 * MIB, ge=KIB, description="Largest JSON or CSV of an import.")
+    import_max_unpacked_bytes: int = Field(
+        default=4_096 * MIB, ge=KIB, description="Bytes that the archive of an import may unpack to."
+    )
     export_seconds: int = Field(default=86_400, ge=60, description="Time in which an export can be downloaded.")
     exports_per_user: int = Field(default=5, ge=1, description="Exports of one person that have not expired.")
     uploads_per_user: int = Field(default=20, ge=1, description="Unfinished uploads in parts of one person.")

@@ -57,6 +57,12 @@ class UploadNotFound(NotFound):
     title = "There is no such upload"
 
 
+class ImportNotFound(NotFound):
+    """No such import: somebody else's, or of a vault that the person can't read any more."""
+
+    title = "There is no such import"
+
+
 class ExportNotFound(NotFound):
     """No such export: somebody else's, expired, or of a vault that the person can't read any more."""
 

@@ -89,6 +89,19 @@ async def prune_versions(now: datetime | None = None) -> int:
     return pruned
 
 
+@task(service.IMPORT_JOB)
+async def run_import(run: JobRun) -> None:
+    """Put what the job's file holds into its vault."""
+    await service.run_import(run)
+
+
+@task("vault.purge_imports", every=timedelta(hours=1))
+async def purge_imports(now: datetime | None = None) -> int:
+    """Destroy files of imports that never ended, and old reports; returns how many."""
+    async with session_scope() as session:
+        return await service.purge_imports(session, now or utc_now())
+
+
 @task(service.EXPORT_JOB)
 async def export(run: JobRun) -> None:
     """Write the export that the job is about."""

@@ -4,7 +4,7 @@ termination and checksum (https://tus.io/protocols/resumable-upload).
 
 import base64
 import binascii
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import format_datetime
 from typing import Annotated, Any, Final
@@ -13,7 +13,6 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from starlette.requests import ClientDisconnect
 
 from app.api.deps import SessionDep, SettingsDep
 from app.api.limits import BodyTooLarge
@@ -39,6 +38,7 @@ from app.vault.errors import (
     VaultNotFound,
 )
 from app.vault.router.access import LOCATION, Reader, Writer
+from app.vault.router.uploads import body_of
 from app.vault.schemas.transfers import UploadMetadata, UploadRead
 
 TUS: Final = {"Tus-Resumable": "1.0.0"}
@@ -128,7 +128,7 @@ async def create_upload(
         upload = await service.create_upload(session, principal, upload_length, data, upload_metadata)
         if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
             _require_stream(request)
-            upload = await service.append(session, principal, upload.id, 0, _body(request))
+            upload = await service.append(session, principal, upload.id, 0, body_of(request))
         await session.commit()
     return Response(status_code=201, headers={"Location": f"/v1/vault/uploads/{upload.id}", **_state(upload)})
 
@@ -182,7 +182,7 @@ async def append_to_upload(
     with speaking_tus():
         _require_stream(request)
         checksum = _checksum(upload_checksum)
-        upload = await service.append(session, principal, upload_id, upload_offset, _body(request), checksum)
+        upload = await service.append(session, principal, upload_id, upload_offset, body_of(request), checksum)
     return Response(status_code=204, headers=_state(upload))
 
 
@@ -255,12 +255,3 @@ def _parsed(metadata: str) -> UploadMetadata:
     if not (data.vault_id or data.document_id):
         raise UploadWithoutVault
     return data
-
-
-async def _body(request: Request) -> AsyncIterator[bytes]:
-    try:
-        async for piece in request.stream():
-            if piece:
-                yield piece
-    except ClientDisconnect:
-        raise UploadInterrupted from None

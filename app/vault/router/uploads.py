@@ -87,14 +87,14 @@ async def create_document(
 
     A vault that you may not write to is refused before the file is sent if `vault_id` stands before `file`.
     """
-    form = UploadForm(request.headers.get("content-type", ""), _body(request))
+    form = UploadForm(request.headers.get("content-type", ""), body_of(request))
     await form.seek_file()
     if "vault_id" in form.texts:
-        await service.require_room(session, principal, _validated(form, DocumentCreate).vault_id)
+        await service.require_room(session, principal, validated(form, DocumentCreate).vault_id)
     await session.commit()  # no connection is held while the file arrives
     async with service.stored_file(form.file(), form.file_name) as file:
         await form.finish()
-        document = await service.create_document(session, principal, _validated(form, DocumentCreate), file)
+        document = await service.create_document(session, principal, validated(form, DocumentCreate), file)
         await session.commit()  # the file stays only if its rows do
     response.headers["Location"] = f"/v1/vault/documents/{document.id}"
     return document
@@ -117,7 +117,7 @@ async def replace_content(
     """Upload a new version of a document: the body is the file. Earlier versions are kept."""
     present = await service.require_version_room(session, principal, document_id, if_match=if_match)
     await session.commit()  # no connection is held while the file arrives
-    async with service.stored_file(_body(request), name or present.name) as file:
+    async with service.stored_file(body_of(request), name or present.name) as file:
         accepted = await service.add_version(session, principal, document_id, file, if_match=if_match)
         await session.commit()  # the file stays only if its rows do
     return accepted
@@ -135,11 +135,11 @@ async def create_version(
     """Upload a new version of a document as a form. Earlier versions are kept; what is searched follows the new one."""
     await service.require_version_room(session, principal, document_id, if_match=if_match)
     await session.commit()  # no connection is held while the file arrives
-    form = UploadForm(request.headers.get("content-type", ""), _body(request))
+    form = UploadForm(request.headers.get("content-type", ""), body_of(request))
     await form.seek_file()
     async with service.stored_file(form.file(), form.file_name) as file:
         await form.finish()
-        _validated(form, VersionCreate)
+        validated(form, VersionCreate)
         accepted = await service.add_version(session, principal, document_id, file, if_match=if_match)
         await session.commit()  # the file stays only if its rows do
     return accepted
@@ -163,7 +163,8 @@ async def restore_document_version(
     return accepted
 
 
-async def _body(request: Request) -> AsyncIterator[bytes]:
+async def body_of(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises `UploadInterrupted`."""
     try:
         async for piece in request.stream():
             if piece:
@@ -172,7 +173,7 @@ async def _body(request: Request) -> AsyncIterator[bytes]:
         raise UploadInterrupted from None
 
 
-def _validated(form: UploadForm, model: type[Texts]) -> Texts:
+def validated(form: UploadForm, model: type[Texts]) -> Texts:
     """The text parts that came so far."""
     values: dict[str, Any] = {name: texts[-1] for name, texts in form.texts.items()}
     if "tags" in values:

@@ -29,6 +29,15 @@ from app.vault.service.exports import (
     read_export,
 )
 from app.vault.service.history import list_item_versions, read_item_version, restore_item_version
+from app.vault.service.importing import run_import
+from app.vault.service.imports import (
+    IMPORT_JOB,
+    create_import,
+    list_import_entries,
+    list_imports,
+    purge_imports,
+    read_import,
+)
 from app.vault.service.invitations import accept_invitation, create_invitation, list_invitations, revoke_invitation
 from app.vault.service.items import create_item, list_items, read_item, update_item
 from app.vault.service.leaving import leave_all
@@ -70,6 +79,7 @@ from app.vault.service.versions import (
 __all__ = [
     "DELETE_BLOBS",
     "EXPORT_JOB",
+    "IMPORT_JOB",
     "ITEM",
     "PURGE_JOB",
     "READ_JOB",
@@ -84,6 +94,7 @@ __all__ = [
     "count_for_owner",
     "create_document",
     "create_export",
+    "create_import",
     "create_invitation",
     "create_item",
     "create_upload",
@@ -101,6 +112,8 @@ __all__ = [
     "list_document_versions",
     "list_documents",
     "list_exports",
+    "list_import_entries",
+    "list_imports",
     "list_invitations",
     "list_item_versions",
     "list_items",
@@ -115,10 +128,12 @@ __all__ = [
     "purge_document",
     "purge_due",
     "purge_exports",
+    "purge_imports",
     "purge_uploads",
     "purge_vault",
     "read_document",
     "read_export",
+    "read_import",
     "read_item",
     "read_item_version",
     "read_upload",
@@ -135,6 +150,7 @@ __all__ = [
     "restore_vault",
     "revoke_invitation",
     "rotate_vault_key",
+    "run_import",
     "stored_file",
     "sweep_blobs",
     "trash",
