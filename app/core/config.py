@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from app.core.config_problems import decoded, named_keys, problems_of
+from app.core.config_transfers import TransferSettings
 from app.core.issuers import ForeignIssuer
 
 KIB = 1024
@@ -25,7 +26,7 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-class Settings(BaseSettings):
+class Settings(TransferSettings):
     """Everything that can be configured; environment variables are the upper-case names with `LIFEVAULT_`."""
 
     model_config = SettingsConfigDict(
@@ -97,24 +98,9 @@ class Settings(BaseSettings):
     upload_chunk_bytes: int = Field(
         default=256 * KIB, ge=64 * KIB, le=MIB, description="Plaintext bytes in one encrypted chunk of a file."
     )
-    upload_seconds: int = Field(
-        default=86_400, ge=60, description="Life of an upload in parts, counted from its last part."
-    )
-    import_max_entries: int = Field(default=50_000, ge=1, description="Entries of one import.")
-    import_max_text_bytes: int = Field(default=64 * MIB, ge=KIB, description="Largest JSON or CSV of an import.")
-    import_max_unpacked_bytes: int = Field(
-        default=4_096 * MIB, ge=KIB, description="Bytes that the archive of an import may unpack to."
-    )
-    export_seconds: int = Field(default=86_400, ge=60, description="Time in which an export can be downloaded.")
-    exports_per_user: int = Field(default=5, ge=1, description="Exports of one person that have not expired.")
-    uploads_per_user: int = Field(default=20, ge=1, description="Unfinished uploads in parts of one person.")
     vaults_per_user: int = Field(default=100, ge=1, description="Vaults one person may own.")
     items_per_vault: int = Field(default=20_000, ge=1, description="Items one vault may hold.")
     documents_per_vault: int = Field(default=20_000, ge=1, description="Documents one vault may hold.")
-    versions_per_document: int = Field(default=1_000, ge=1, description="Versions one document may have.")
-    keep_versions: int = Field(
-        default=0, ge=0, description="Versions of a document that the daily sweep keeps, if that many; 0 keeps all."
-    )
     members_per_vault: int = Field(default=50, ge=1, description="Members and open invitations of one vault.")
     trash_days: int = Field(default=30, ge=1, description="Days until something in the trash is purged.")
     cors_origins: CommaSeparated = Field(default=(), description="Web origins that may call the API, comma-separated.")

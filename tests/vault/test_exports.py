@@ -375,7 +375,7 @@ async def test_the_same_request_twice_makes_one_export(client: httpx.AsyncClient
 @pytest.mark.parametrize(
     ("name", "safe"),
     [
-        ("../../etc/passwd", "_.._etc_passwd"),
+        ("../../etc/passwd", "_._etc_passwd"),
         ("a\\b:c*d?", "a_b_c_d_"),
         ("CON", "_CON"),
         ("nul.txt", "_nul.txt"),
@@ -412,4 +412,4 @@ async def test_a_zip_is_written_as_a_stream_and_read_by_others():
     assert archive.testzip() is None
     assert archive.read("ä/ö.bin") == SCAN * 5
     assert [entry.sha256 for entry in stream.entries] == [hashlib.sha256(SCAN * 5).hexdigest()] * 2
-    assert max(len(piece) for piece in pieces) < len(SCAN) + 1000
+    assert max(len(piece) for piece in pieces) < 1.1 * len(SCAN)

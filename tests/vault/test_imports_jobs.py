@@ -16,7 +16,8 @@ from app.db.session import session_scope
 from app.jobs import service as jobs
 from app.jobs.errors import LeaseLost
 from app.vault import service
-from app.vault.service.importing import Importing, run_import
+from app.vault.service.import_pass import Importing
+from app.vault.service.importing import run_import
 from tests.factories import auth, make_item, make_user
 from tests.notifications.smtp import changed_settings
 from tests.vault.conftest import Scene, rows_of, run_jobs

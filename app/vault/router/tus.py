@@ -10,7 +10,7 @@ from email.utils import format_datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
@@ -81,19 +81,12 @@ Checksum = Annotated[
 ]
 
 
-def speaks_tus(request: Request) -> None:
-    """Raises `TusVersionUnknown`."""
-    if request.headers.get("tus-resumable") != "1.0.0":
-        raise TusVersionUnknown(headers={**TUS, "Tus-Version": "1.0.0"})
-
-
-plain = APIRouter(prefix="/uploads")
-tus = APIRouter(prefix="/uploads", dependencies=[Depends(speaks_tus)])
+router = APIRouter(prefix="/uploads")
 
 WRITING_PROBLEMS = (RoleTooLow, FileTooLarge, BodyTooLarge, PlanLimitReached, ContentDamaged, UploadInterrupted)
 
 
-@plain.options("", status_code=204, response_class=Response)
+@router.options("", status_code=204, response_class=Response)
 async def describe_uploads(settings: SettingsDep) -> Response:
     """See which version and extensions of tus are spoken, and how large a file may be."""
     headers = {
@@ -105,7 +98,7 @@ async def describe_uploads(settings: SettingsDep) -> Response:
     return Response(status_code=204, headers={**TUS, **headers})
 
 
-@tus.post(
+@router.post(
     "",
     status_code=201,
     response_class=Response,
@@ -123,7 +116,7 @@ async def create_upload(
     request: Request, principal: Writer, session: SessionDep, upload_length: Length, upload_metadata: Metadata
 ) -> Response:
     """Begin an upload (tus); bytes may come with it. Go on with PATCH at the `Location` until all are there."""
-    with speaking_tus():
+    with speaking_tus(request):
         data = _parsed(upload_metadata)
         upload = await service.create_upload(session, principal, upload_length, data, upload_metadata)
         if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
@@ -133,27 +126,27 @@ async def create_upload(
     return Response(status_code=201, headers={"Location": f"/v1/vault/uploads/{upload.id}", **_state(upload)})
 
 
-@tus.head(
+@router.head(
     "/{upload_id}",
     response_class=Response,
     responses={200: {"headers": STATE}, **problems(UploadNotFound, RoleTooLow, TusVersionUnknown)},
     openapi_extra={"parameters": SPEAKS_TUS},
 )
-async def describe_upload(upload_id: UUID, principal: Writer, session: SessionDep) -> Response:
+async def describe_upload(upload_id: UUID, request: Request, principal: Writer, session: SessionDep) -> Response:
     """See how many bytes of an upload are kept (tus)."""
-    with speaking_tus():
+    with speaking_tus(request):
         upload = await service.read_upload(session, principal, upload_id)
     lengths = {"Upload-Length": str(upload.length), "Upload-Metadata": upload.metadata}
     return Response(headers={**_state(upload), **lengths})
 
 
-@plain.get("/{upload_id}", responses=problems(UploadNotFound, RoleTooLow))
+@router.get("/{upload_id}", responses=problems(UploadNotFound, RoleTooLow))
 async def read_upload(upload_id: UUID, principal: Reader, session: SessionDep) -> UploadRead:
     """See how many bytes of an upload are kept, and which document it has become."""
     return await service.read_upload(session, principal, upload_id)
 
 
-@tus.patch(
+@router.patch(
     "/{upload_id}",
     status_code=204,
     response_class=Response,
@@ -179,36 +172,33 @@ async def append_to_upload(
 
     The last byte makes the file a document, or the new version of one: `Upload-Document` says where it is.
     """
-    with speaking_tus():
+    with speaking_tus(request):
         _require_stream(request)
         checksum = _checksum(upload_checksum)
         upload = await service.append(session, principal, upload_id, upload_offset, body_of(request), checksum)
     return Response(status_code=204, headers=_state(upload))
 
 
-@tus.delete(
+@router.delete(
     "/{upload_id}",
     status_code=204,
     response_class=Response,
     responses={204: {"headers": RESUMABLE}, **problems(UploadNotFound, RoleTooLow, TusVersionUnknown)},
     openapi_extra={"parameters": SPEAKS_TUS},
 )
-async def delete_upload(upload_id: UUID, principal: Writer, session: SessionDep) -> Response:
+async def delete_upload(upload_id: UUID, request: Request, principal: Writer, session: SessionDep) -> Response:
     """End an upload and delete what came of it (tus). A document that it has become stays."""
-    with speaking_tus():
+    with speaking_tus(request):
         await service.delete_upload(session, principal, upload_id)
     return Response(status_code=204, headers=TUS)
 
 
-router = APIRouter()
-router.include_router(plain)
-router.include_router(tus)
-
-
 @contextmanager
-def speaking_tus() -> Iterator[None]:
-    """Refusals name the version of tus, too."""
+def speaking_tus(request: Request) -> Iterator[None]:
+    """See that the client speaks our version of tus; refusals name it, too. Raises `TusVersionUnknown`."""
     try:
+        if request.headers.get("tus-resumable") != TUS["Tus-Resumable"]:
+            raise TusVersionUnknown(headers={"Tus-Version": TUS["Tus-Resumable"]})
         yield
     except AppError as error:
         error.headers = {**error.headers, **TUS}

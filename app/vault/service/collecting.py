@@ -61,7 +61,8 @@ async def _opened_items(session: AsyncSession, vault_id: UUID, rows: Any) -> lis
 
 
 def _common(row: Any) -> dict[str, Any]:
-    return {name: row[name] for name in ("id", "revision", "created_at", "updated_at", "trashed_at")}
+    times = {name: row[name] for name in ("revision", "created_at", "updated_at", "trashed_at")}
+    return {"id": str(row["id"]), **times}
 
 
 async def documents_of(

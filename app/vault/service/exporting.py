@@ -186,7 +186,7 @@ class Taking:
         head = {"format": FORMAT, "version": FORMAT_VERSION, "created_at": self.now}
         yield orjson.dumps(head)[:-1] + b',"vaults":['
         for number, vault in enumerate(self.vaults):
-            about = {"id": vault.id, "name": vault.name, "kind": vault.kind, "documents": files[vault.id]}
+            about = {"id": str(vault.id), "name": vault.name, "kind": vault.kind, "documents": files[vault.id]}
             yield (b"," if number else b"") + orjson.dumps(about)[:-1] + b',"items":['
             first = True
             async for batch in _batched(self._items(vault), lambda item: orjson.dumps(item)):
