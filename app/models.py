@@ -2,26 +2,30 @@
 
 from app.agents import models as agents
 from app.api import models as api
+from app.audit import models as audit
 from app.auth import models as auth
 from app.db import models as db
 from app.db.base import Base
 from app.jobs import models as jobs
 from app.notifications import models as notifications
+from app.notifications.webhooks import models as webhooks
 from app.payments import models as payments
 from app.rag import models as rag
+from app.reminders import models as reminders
 from app.vault import models as vault
-from app.vault import transfer_models as vault_transfers
 
 __all__ = [
     "Base",
     "agents",
     "api",
+    "audit",
     "auth",
     "db",
     "jobs",
     "notifications",
     "payments",
     "rag",
+    "reminders",
     "vault",
-    "vault_transfers",
+    "webhooks",
 ]

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from app.db.security import IS_SYSTEM, USER, VAULT, in_readable_vault, in_writable_vault, protect
 
 revision = "b2c0"
-down_revision = "a6c0"
+down_revision = "b3c1"
 branch_labels = None
 depends_on = None
 

@@ -91,6 +91,37 @@ class Settings(TransferSettings):
     )
     mail_from: str = Field(default="LifeVault <no-reply@lifevault.invalid>", description="Sender of e-mails.")
     mailbox_url: str = Field(default="", description="Viewer of the development mail catcher, if one runs.")
+    default_time_zone: str = Field(
+        default="UTC", description="Time zone (IANA) of people who have not said theirs, for reminders and digests."
+    )
+    inbox_days: int = Field(default=365, ge=30, description="Days that notifications are kept in the inbox.")
+    push_subscriptions_per_user: int = Field(
+        default=20, ge=1, description="Browsers in which one person gets notifications."
+    )
+    push_timeout_seconds: float = Field(default=10, gt=0, description="Longest wait for a push service.")
+    push_private_addresses: bool = Field(
+        default=False, description="Whether push services may have private addresses and http; for tests only."
+    )
+    webhooks_per_user: int = Field(default=20, ge=1, description="Outgoing webhooks one person may have.")
+    webhook_timeout_seconds: float = Field(default=15, gt=0, description="Longest wait for a webhook's answer.")
+    webhook_overlap_seconds: int = Field(
+        default=86_400, ge=0, description="How long an exchanged secret of a webhook signs beside the new one."
+    )
+    webhook_message_days: int = Field(default=30, ge=1, description="Days that messages of webhooks are kept.")
+    webhook_private_addresses: bool = Field(
+        default=False, description="Whether webhooks may have private addresses and http; for tests only."
+    )
+    reminders_per_vault: int = Field(default=5_000, ge=1, description="Reminders one vault may hold.")
+    reminders_per_user: int = Field(default=1_000, ge=1, description="Reminders of their own one person may have.")
+    reminder_catch_up_days: int = Field(
+        default=30,
+        ge=1,
+        le=365,
+        description="Days after which a reminder that could not be sent is of no use any more.",
+    )
+    password_age_days: int = Field(
+        default=365, ge=30, description="Age at which people are reminded to change their password."
+    )
 
     max_body_bytes: int = Field(default=MIB, ge=KIB, description="Largest JSON body.")
     max_upload_bytes: int = Field(default=256 * MIB, ge=KIB, description="Largest file.")
@@ -101,8 +132,28 @@ class Settings(TransferSettings):
     vaults_per_user: int = Field(default=100, ge=1, description="Vaults one person may own.")
     items_per_vault: int = Field(default=20_000, ge=1, description="Items one vault may hold.")
     documents_per_vault: int = Field(default=20_000, ge=1, description="Documents one vault may hold.")
+    types_per_vault: int = Field(default=100, ge=1, description="Record types people may make in one vault.")
+    links_per_item: int = Field(default=500, ge=1, description="Links one record or document may have.")
+    bulk_items: int = Field(default=500, ge=1, description="Records that one request may change.")
+    shares_per_user: int = Field(default=200, ge=1, description="Open shares one person may have.")
+    share_max_days: int = Field(default=90, ge=1, description="Longest life of a share.")
+    share_tries: int = Field(
+        default=10, ge=1, description="Wrong passwords of a share, or tokens, in an hour by place."
+    )
+    search_items: int = Field(default=100_000, ge=1, description="Records that one search may look through.")
+    search_cache_bytes: int = Field(
+        default=64 * MIB, ge=0, description="Opened records that a process keeps for the next search."
+    )
     members_per_vault: int = Field(default=50, ge=1, description="Members and open invitations of one vault.")
     trash_days: int = Field(default=30, ge=1, description="Days until something in the trash is purged.")
+    transfer_seconds: int = Field(
+        default=7 * 86_400, ge=3_600, description="Life of an offer to hand a vault over to another member."
+    )
+    changes_days: int = Field(
+        default=90,
+        ge=1,
+        description="Days that what is gone is named in the feed of changes; older cursors begin anew.",
+    )
     cors_origins: CommaSeparated = Field(default=(), description="Web origins that may call the API, comma-separated.")
     metrics_token: SecretStr = Field(
         default=SecretStr(""), description="Bearer token for /metrics; without it only loopback clients are answered."
@@ -149,6 +200,13 @@ class Settings(TransferSettings):
     )
     enforce_plan_limits: bool | None = Field(
         default=None, description="Whether a plan's limits stop anybody; usage is counted anyway. Left out: production."
+    )
+    rapidapi_secrets: SecretStr = Field(
+        default=SecretStr(""), description="Proxy secrets of RapidAPI that are believed, comma-separated; none: off."
+    )
+    rapidapi_plans: CommaSeparated = Field(
+        default=("BASIC=free", "PRO=plus", "ULTRA=family", "MEGA=family", "CUSTOM=family"),
+        description="The plan of each RapidAPI subscription, as SUBSCRIPTION=plan, comma-separated.",
     )
     operators: CommaSeparated = Field(default=(), description="E-mail addresses of those who may see all reports.")
     seat_invitation_seconds: int = Field(default=72 * 3_600, ge=3_600, description="Life of an invitation to a seat.")
@@ -242,6 +300,7 @@ class Settings(TransferSettings):
         "payment_return_origins",
         "agent_models",
         "answer_hosts",
+        "rapidapi_plans",
         mode="before",
     )
     @classmethod
@@ -269,6 +328,12 @@ class Settings(TransferSettings):
     def lookup_key_bytes(self) -> bytes:
         """The key of global look-ups."""
         return decoded(self.lookup_key.get_secret_value())
+
+    @cached_property
+    def rapidapi_plan_codes(self) -> dict[str, str]:
+        """Codes of plans by subscription at RapidAPI."""
+        pairs = (each.partition("=") for each in self.rapidapi_plans)
+        return {name.strip().upper(): code.strip() for name, _, code in pairs}
 
     @property
     def answer_host_names(self) -> frozenset[str]:

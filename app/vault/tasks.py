@@ -8,8 +8,11 @@ from app.core.tasks import task
 from app.db.runtime import current
 from app.db.session import session_scope
 from app.jobs.errors import JobFailed
-from app.jobs.service import JobRun
+from app.jobs.service import EVENT_HOOKS, JobRun
 from app.vault import service
+from app.vault.service.telling import tell_programs
+
+EVENT_HOOKS.append(tell_programs)
 
 
 @task(service.PURGE_JOB)
@@ -46,6 +49,12 @@ async def purge_due(now: datetime | None = None) -> int:
 async def sweep_blobs(now: datetime | None = None) -> int:
     """Delete files that no row names; returns how many."""
     return await service.sweep_blobs(now or utc_now())
+
+
+@task("vault.forget_changes", every=timedelta(days=1))
+async def forget_changes(now: datetime | None = None) -> int:
+    """Forget what has been gone for long in the feed of changes; returns how many."""
+    return await service.forget_changes(now or utc_now())
 
 
 @task("vault.leave_all", on="auth.account_deleted")
@@ -119,3 +128,17 @@ async def purge_exports(now: datetime | None = None) -> int:
 async def forget_exports(vault_id: str) -> None:
     """Destroy the exports that hold what lay in a vault which was purged."""
     await service.forget_exports(UUID(vault_id))
+
+
+@task("vault.forget_member", on="vault.member_removed")
+async def forget_member(vault_id: str, user_id: str) -> None:
+    """Drop the favourites and the shares of somebody who is no longer in a vault."""
+    async with session_scope() as session:
+        await service.forget_member(session, UUID(vault_id), UUID(user_id))
+
+
+@task("vault.sweep_shares", every=timedelta(days=1))
+async def sweep_shares(now: datetime | None = None) -> int:
+    """Delete shares that have been over for long enough; returns how many."""
+    async with session_scope() as session:
+        return await service.sweep_shares(session, now or utc_now())

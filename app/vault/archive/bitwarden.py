@@ -51,7 +51,7 @@ def _item(item: Mapping[str, Any], folders: Mapping[str, str]) -> dict[str, Any]
         "reprompt": 0,
         "name": item["title"],
         "notes": item["notes"] or None,
-        "favorite": False,
+        "favorite": item["favourite"],
         "fields": [_field(name, value) for name, value in rest.items()],
         "passwordHistory": _passwords(item) or None,
         "creationDate": _time(item["created_at"]),

@@ -18,7 +18,6 @@ from app.vault.importing.records import Draft, clean
 PBKDF2, ARGON2ID = 0, 1
 MOST_ROUNDS: Final = 2_000_000  # Bitwarden's own limits: two million rounds of PBKDF2, ten of Argon2id
 MOST_PASSES, MOST_MEMORY_MIB, MOST_LANES = 10, 512, 16
-FAVOURITE: Final = "Favourite"
 SSH_KEY: Final = 5
 OBJECTS: Final = {LOGIN: "login", NOTE: "secureNote", CARD: "card", IDENTITY: "identity", SSH_KEY: "sshKey"}
 IDENTITY_NAMES: Final = ("title", "firstName", "middleName", "lastName")
@@ -30,9 +29,6 @@ LABELS: Final = {
     "licenseNumber": "Licence number",
     "company": "Company",
     "username": "User name",
-    "privateKey": "Private key",
-    "publicKey": "Public key",
-    "keyFingerprint": "Fingerprint",
 }
 
 
@@ -103,15 +99,17 @@ def _entry(item: Any, folders: Mapping[Any, Any], files: Mapping[str, list[Sourc
 
 def _item(item: Mapping[str, Any], folders: Mapping[Any, Any], files: Mapping[str, list[SourceFile]]) -> Entry:
     kind = item["type"]
-    record_type = {LOGIN: "login", CARD: "card", IDENTITY: "contact"}.get(kind, "secure_note")
+    record_type = {LOGIN: "login", CARD: "card", IDENTITY: "contact", SSH_KEY: "ssh_key"}.get(kind, "secure_note")
     draft = Draft(record_type, item.get("name"), item.get("notes"))
     about = item.get(OBJECTS.get(kind, "")) or {}
-    {LOGIN: _login, CARD: _card, IDENTITY: _identity}.get(kind, _others)(draft, about if kind in OBJECTS else item)
+    {LOGIN: _login, CARD: _card, IDENTITY: _identity, SSH_KEY: _key}.get(kind, _others)(
+        draft, about if kind in OBJECTS else item
+    )
     for field in item.get("fields") or []:
         value = field.get("value")
         draft.custom(field.get("name"), value == "true" if field.get("type") == BOOLEAN else value)
     folder_ids = [item.get("folderId"), *(item.get("collectionIds") or [])]
-    draft.tag(*(folders[each] for each in folder_ids if each in folders), FAVOURITE if item.get("favorite") else "")
+    draft.tag(*(folders[each] for each in folder_ids if each in folders))
     history = _history(draft, item.get("passwordHistory") or [])
     return draft.entry(
         files=tuple(files.get(str(item.get("id")), ())),
@@ -120,6 +118,7 @@ def _item(item: Mapping[str, Any], folders: Mapping[Any, Any], files: Mapping[st
         created_at=parsed_time(item.get("creationDate")),
         updated_at=parsed_time(item.get("revisionDate")),
         trashed=bool(item.get("deletedDate")),
+        favourite=bool(item.get("favorite")),
     )
 
 
@@ -148,6 +147,15 @@ def _identity(draft: Draft, identity: Mapping[str, Any]) -> None:
     _others(draft, {name: value for name, value in identity.items() if name in LABELS})
 
 
+def _key(draft: Draft, key: Mapping[str, Any]) -> None:
+    for theirs, ours in {
+        "privateKey": "private_key",
+        "publicKey": "public_key",
+        "keyFingerprint": "fingerprint",
+    }.items():
+        draft.put(ours, key.get(theirs))
+
+
 def _others(draft: Draft, about: Mapping[str, Any]) -> None:
     """Kinds that have no type of ours: what they say, as custom fields."""
     known = {"id", "type", "name", "notes", "fields", "folderId", "collectionIds", "favorite", "reprompt", "key"}
@@ -167,5 +175,5 @@ def _history(draft: Draft, passwords: list[Any]) -> tuple[Past, ...]:
     return tuple(
         Past(number, at, {**now, "fields": {**now["fields"], "password": password}})
         for number, (at, password) in enumerate(known, start=1)
-        if draft.type == "login"
+        if draft.kind.name == "login"
     )

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
+from app.vault.schemas.types import TypeCreate
+
 
 class ImportProblem(Exception):
     """The file as a whole can't be read; `message` is for the person who sent it, and quotes nothing of it."""
@@ -45,6 +47,8 @@ class ItemEntry:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     trashed: bool = False
+    favourite: bool = False
+    key: str = ""  # what links of the same file call it
 
     @property
     def title(self) -> str:
@@ -63,6 +67,7 @@ class DocumentEntry:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     trashed: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +83,27 @@ Entry: TypeAlias = ItemEntry | DocumentEntry | RefusedEntry
 
 
 @dataclass(frozen=True, slots=True)
+class LinkEntry:
+    """How two entries are related, by their keys."""
+
+    source: str
+    target: str
+    relation: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Parsed:
-    """A file that could be read. `repeats`: equal entries are each meant, and not the same one twice."""
+    """A file that could be read. `repeats`: equal entries are each meant, and not the same one twice.
+
+    `types` are definitions of record types that people made, by the names that the entries have for them.
+    """
 
     format: str
     entries: list[Entry] = field(default_factory=list)
     repeats: bool = False
+    types: dict[str, TypeCreate] = field(default_factory=dict)
+    links: list[LinkEntry] = field(default_factory=list)
 
 
 def parsed_time(value: Any) -> datetime | None:

@@ -16,7 +16,7 @@ from app.vault.importing.entries import (
 )
 from app.vault.importing.records import Draft, clean
 
-FAVOURITE, ARCHIVED = "Favourite", "Archived"
+ARCHIVED = "Archived"
 DOCUMENT: Final = "006"
 TYPES: Final = {
     "001": "login",
@@ -24,13 +24,19 @@ TYPES: Final = {
     "003": "secure_note",
     "004": "contact",
     "005": "login",
+    "100": "software_licence",
     "101": "bank_account",
     "103": "driving_licence",
+    "105": "membership",
     "106": "passport",
+    "108": "social_security",
+    "109": "wifi",
     "110": "login",
     "111": "login",
     "112": "login",
     "113": "medical_record",
+    "114": "ssh_key",
+    "115": "crypto_wallet",
 }
 FIELDS: Final[dict[str, dict[str, str]]] = {
     "card": {"cardholder": "holder", "type": "brand", "ccnum": "number", "cvv": "security_code", "pin": "pin"}
@@ -43,9 +49,14 @@ FIELDS: Final[dict[str, dict[str, str]]] = {
     "driving_licence": {"number": "number", "fullname": "full_name", "class": "categories", "country": "country"}
     | {"expiry_date": "expires_on"},
     "contact": {"email": "email", "defphone": "phone", "address": "address"},
+    "software_licence": {"reg_code": "licence_key", "product_version": "version", "reg_name": "licensed_to"},
+    "membership": {"org_name": "organisation", "membership_no": "number", "member_name": "holder"},
+    "social_security": {"name": "full_name", "number": "number"},
+    "wifi": {"network_name": "network", "wireless_password": "password", "password": "admin_password"},
+    "ssh_key": {"private_key": "private_key"},
+    "crypto_wallet": {"recoveryPhrase": "seed_phrase", "password": "passphrase", "walletAddress": "address"},
     "login": {"username": "username", "password": "password", "URL": "url", "url": "url", "credential": "password"},
 }
-MONTHS: Final = ("valid_until",)
 
 
 def entries(document: Any, names: list[str]) -> list[Entry]:
@@ -72,7 +83,7 @@ def _item(item: Mapping[str, Any], vault_name: str, files: Mapping[str, str]) ->
     overview, details, category = item["overview"], item["details"], item.get("categoryUuid")
     draft = Draft(TYPES.get(str(category), "secure_note"), overview.get("title"), details.get("notesPlain"))
     archived = ARCHIVED if item.get("state") == "archived" else ""
-    draft.tag(vault_name, *(overview.get("tags") or []), archived, FAVOURITE if item.get("favIndex") else "")
+    draft.tag(vault_name, *(overview.get("tags") or []), archived)
     for field in details.get("loginFields") or []:
         _put_login_field(draft, field)
     urls = overview.get("urls") or ([{"url": overview["url"]}] if overview.get("url") else [])
@@ -90,7 +101,8 @@ def _item(item: Mapping[str, Any], vault_name: str, files: Mapping[str, str]) ->
     if category == DOCUMENT and len(attached) == 1 and not draft.fields and not draft.content()["notes"]:
         return DocumentEntry(draft.title, tuple(attached), tuple(draft.tags), **times)
     history = _history(draft, details.get("passwordHistory") or [])
-    return draft.entry(files=tuple(attached), history=history, revision=len(history) + 1, **times)
+    more = {"history": history, "revision": len(history) + 1, "favourite": bool(item.get("favIndex"))}
+    return draft.entry(files=tuple(attached), **more, **times)
 
 
 def _put_login_field(draft: Draft, field: Mapping[str, Any]) -> None:
@@ -110,10 +122,10 @@ def _put_sections(draft: Draft, details: Mapping[str, Any], files: Mapping[str, 
             if kind == "file" and value:
                 yield _source(value, files)
                 continue
-            name, text = FIELDS.get(draft.type, {}).get(str(field.get("id"))), _text(kind, value)
-            if draft.type == "contact" and field.get("id") in ("firstname", "lastname"):
+            name, text = FIELDS.get(draft.kind.name, {}).get(str(field.get("id"))), _text(kind, value)
+            if draft.kind.name == "contact" and field.get("id") in ("firstname", "lastname"):
                 first_names.append(text)
-            elif kind == "totp" and draft.type == "login":
+            elif kind == "totp" and draft.kind.name == "login":
                 draft.put("totp", text)
             elif name:
                 draft.put(name, text)
@@ -155,5 +167,5 @@ def _history(draft: Draft, passwords: list[Any]) -> tuple[Past, ...]:
     return tuple(
         Past(number, at, {**now, "fields": {**now["fields"], "password": password}})
         for number, (at, password) in enumerate(known, start=1)
-        if draft.type == "login"
+        if draft.kind.name == "login"
     )

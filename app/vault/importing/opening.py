@@ -76,7 +76,9 @@ def _archive(file: BinaryIO, asked: Asked, limits: Limits) -> Parsed:
         raise ImportProblem(
             "damaged", "The archive is damaged, incomplete, or packed in a way that is not read."
         ) from None
-    return Parsed(format_name, _entries(format_name, document, names, asked), repeats=format_name == "lifevault")
+    if format_name == "lifevault":
+        return lifevault.parsed(document)
+    return Parsed(format_name, _entries(format_name, document, names, asked))
 
 
 def open_archive(file: BinaryIO, limits: Limits) -> ZipFile:
@@ -96,8 +98,6 @@ def open_archive(file: BinaryIO, limits: Limits) -> ZipFile:
 def _entries(format_name: str, document: Any, names: list[str], asked: Asked) -> list[Entry]:
     if format_name == "onepux":
         return onepux.entries(document, names)
-    if format_name == "lifevault":
-        return lifevault.entries(document)
     files = defaultdict[str, list[SourceFile]](list)
     for name in names:
         if found := ATTACHMENT.fullmatch(name):

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from app.vault.errors import InvalidFields
 from app.vault.importing.entries import ItemEntry, RefusedEntry
 from app.vault.schemas.items import MOST_FIELDS, MOST_TAGS, ItemUpdate
-from app.vault.types import record_types
+from app.vault.types import RecordType, record_types
 from app.vault.types.fields import check_fields
 
 LONGEST_TITLE, LONGEST_NAME, LONGEST_TAG, LONGEST_TEXT = 200, 64, 64, 20_000
@@ -29,8 +29,8 @@ class Draft:
     """A record that is being put together."""
 
     def __init__(self, type_name: str, title: Any, notes: Any = "") -> None:
-        self.type = type_name
-        self.labels = {field.name: field.label for field in record_types()[type_name].fields}
+        self.kind = record_types()[type_name]
+        self.labels = {field.name: field.label for field in self.kind.fields}
         self.fields: dict[str, Any] = {}
         self.tags: list[str] = []
         self._notes = [clean(notes)] if clean(notes).strip() else []
@@ -53,7 +53,7 @@ class Draft:
         if name not in self.labels or (isinstance(value, str) and len(value) > LONGEST_TEXT):
             return False
         try:
-            check_fields(self.type, {name: value})
+            check_fields(self.kind, {name: value})
         except InvalidFields:
             return False
         return True
@@ -91,22 +91,20 @@ class Draft:
 
     def entry(self, **more: Any) -> ItemEntry | RefusedEntry:
         """The record, if it is one that could be made by hand as well."""
-        return checked(self.type, self.content(), **more)
+        return checked(self.kind, self.content(), **more)
 
 
-def checked(type_name: str, content: dict[str, Any], **more: Any) -> ItemEntry | RefusedEntry:
+def checked(kind: RecordType, content: dict[str, Any], **more: Any) -> ItemEntry | RefusedEntry:
     """A record with this content, or why it can't be one."""
     title = str(content.get("title") or UNTITLED)[:LONGEST_TITLE]
-    if type_name not in record_types():
-        return RefusedEntry(title, "type-unknown", "The type of the record is not known here.")
     try:
         valid = ItemUpdate.model_validate(content)
         fields = {name: value for name, value in valid.fields.items() if value is not None}
-        check_fields(type_name, fields)
+        check_fields(kind, fields)
     except ValidationError as error:
         places = ", ".join(sorted({str(each["loc"][0]) for each in error.errors() if each["loc"]}))
         return RefusedEntry(title, "too-long-or-invalid", f"Not accepted as it is: {places}")
     except InvalidFields:
         return RefusedEntry(title, "invalid-fields", "Some fields don't fit the type of the record.")
     whole = {"title": valid.title or UNTITLED, "fields": fields, "notes": valid.notes or "", "tags": valid.tags or []}
-    return ItemEntry(type_name, whole, **more)
+    return ItemEntry(kind.name, whole, **more)

@@ -10,7 +10,6 @@ from app.vault.importing.entries import Entry, ImportProblem, RefusedEntry
 from app.vault.importing.records import Draft
 
 LONGEST_CELL: Final = 1024 * 1024
-FAVOURITE: Final = "Favourite"
 TITLE, NOTES, TAGS, FAVOURITES = "title", "notes", "tags", "favourite"
 LASTPASS_NOTE: Final = "http://sn"
 TRUE: Final = frozenset({"1", "true", "yes"})
@@ -94,11 +93,11 @@ def _entry(
     for ours, cell in cells.items():
         if ours not in (TITLE, NOTES, TAGS, FAVOURITES) and cell != LASTPASS_NOTE:
             _put(draft, ours, cell)
-    draft.tag(*_tags(cells.get(TAGS, ""), known=known), FAVOURITE if cells.get(FAVOURITES, "").lower() in TRUE else "")
+    draft.tag(*_tags(cells.get(TAGS, ""), known=known))
     for place, name in enumerate(header):
         if place not in columns.values() and not (known and _is_ignored(name)):
             _put_rest(draft, name, row[place], known=known)
-    return draft.entry()
+    return draft.entry(favourite=cells.get(FAVOURITES, "").lower() in TRUE)
 
 
 def _put(draft: Draft, name: str, cell: str) -> None:

@@ -78,7 +78,9 @@ async def read_content(
     tag = etag(content.sha256)
     if if_none_match is not None and matches(if_none_match, tag):
         return Response(status_code=304, headers=headers_of(content))
-    return await streamed(content, range_header if if_range in (None, tag) else None)
+    wanted = range_header if if_range in (None, tag) else None
+    await service.record_download(session, principal, content, whole=wanted is None)
+    return await streamed(content, wanted)
 
 
 @router.head(
@@ -95,7 +97,7 @@ async def describe_content(
 
 
 async def streamed(content: Downloadable, range_header: str | None) -> StreamingResponse:
-    """The whole content, or one range of it. Raises `NoSuchRange`, `ContentDamaged`."""
+    """A file, or the range of it that is asked for, as it is decrypted. Raises `NoSuchRange`, `ContentDamaged`."""
     part = chosen_range(range_header, content.size)
     start, end = part or (0, content.size)
     headers = headers_of(content) | {"Content-Length": str(end - start)}

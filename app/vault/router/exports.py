@@ -25,7 +25,7 @@ from app.vault.etags import etag, matches
 from app.vault.router.access import LOCATION, IfNoneMatch, Reader
 from app.vault.router.downloads import KNOWN, PART, WHOLE, Range, headers_of, streamed
 from app.vault.router.queries import Pages, next_cursor
-from app.vault.schemas.transfers import ExportCreate, ExportPage, ExportRead
+from app.vault.schemas.exports import ExportCreate, ExportPage, ExportRead
 
 router = APIRouter(prefix="/exports")
 

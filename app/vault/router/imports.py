@@ -14,7 +14,7 @@ from app.vault.router.access import LOCATION, Reader, Writer
 from app.vault.router.forms import UploadForm
 from app.vault.router.queries import PageQuery, Pages, next_cursor
 from app.vault.router.uploads import FILE, FORM_ERRORS, UPLOAD_ERRORS, body_of, validated
-from app.vault.schemas.transfers import ImportCreate, ImportEntryPage, ImportPage, ImportRead
+from app.vault.schemas.imports import ImportCreate, ImportEntryPage, ImportPage, ImportRead
 from app.vault.types import NAMES
 
 FORM = {

@@ -39,7 +39,7 @@ from app.vault.errors import (
 )
 from app.vault.router.access import LOCATION, Reader, Writer
 from app.vault.router.uploads import body_of
-from app.vault.schemas.transfers import UploadMetadata, UploadRead
+from app.vault.schemas.uploads import UploadMetadata, UploadRead
 
 TUS: Final = {"Tus-Resumable": "1.0.0"}
 EXTENSIONS: Final = "creation,creation-with-upload,expiration,termination,checksum"

@@ -1,47 +1,54 @@
 """Records and documents that come from elsewhere with their past: many at once, each whole or not at all."""
 
 import hashlib
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
 from sqlalchemy import func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.core.clock import new_id
 from app.core.crypto import owner_digest
+from app.db.acting import acting_for
 from app.db.keys import KeyRing
 from app.db.runtime import current
 from app.vault.cells import open_body, seal_body, tag_digests
 from app.vault.importing.entries import DocumentEntry, ItemEntry
-from app.vault.models import document_versions, documents, item_versions, items
+from app.vault.models import document_versions, documents, favourites, item_versions, items, links, types
 from app.vault.schemas.documents import DocumentCreate
+from app.vault.schemas.types import TypeCreate
 from app.vault.service.content import StoredFile
 from app.vault.service.room import NEAR, one_at_a_time
+from app.vault.service.types import add_type, name_of, require_type_room, type_id_of
 from app.vault.service.versions import add_version, create_document
 
-ATTACHED: Final = "Attachments:"
-_ATTACHED: Final = re.compile(rf"(^|\n\n){ATTACHED}\n(- .*\n?)+$")
 ROWS_AT_ONCE: Final = 500
+SORTED: Final = orjson.OPT_SORT_KEYS
+PART_OF: Final = "part_of"
 
 
-def with_links(content: dict[str, Any], links: Sequence[tuple[str, UUID]]) -> dict[str, Any]:
-    """The content with links to documents at the end of its notes."""
-    if not links:
-        return content
-    lines = "\n".join(f"- {name}: /v1/vault/documents/{document_id}" for name, document_id in links)
-    notes = "\n\n".join(part for part in (content["notes"], f"{ATTACHED}\n{lines}") if part)
-    return {**content, "notes": notes}
+@dataclass(frozen=True, slots=True)
+class LinkEnds:
+    """A relation, by the name that is stored, between two things; a kind is `item` or `document`."""
+
+    source_kind: str
+    source_id: UUID
+    target_kind: str
+    target_id: UUID
+    relation: str
+    label: str = ""
 
 
 def digest_of(type_name: str, content: dict[str, Any]) -> bytes:
-    """Equal for records that say the same, whatever is attached to them."""
-    plain = {**content, "notes": _ATTACHED.sub("", content["notes"]), "type": type_name}
-    return hashlib.sha256(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)).digest()
+    """Equal for records that say the same."""
+    return hashlib.sha256(orjson.dumps({**content, "type": type_name}, option=orjson.OPT_SORT_KEYS)).digest()
 
 
 async def digests_in(session: AsyncSession, ring: KeyRing, vault_id: UUID, besides: set[UUID]) -> set[bytes]:
@@ -69,11 +76,17 @@ async def room_for_items(session: AsyncSession, vault_id: UUID, wanted: int) -> 
 
 
 async def bring_items(
-    session: AsyncSession, principal: Principal, ring: KeyRing, vault_id: UUID, entries: Sequence[ItemEntry]
+    session: AsyncSession,
+    principal: Principal,
+    ring: KeyRing,
+    vault_id: UUID,
+    entries: Sequence[ItemEntry],
+    type_names: Mapping[str, str],
 ) -> list[UUID]:
     """Put records into a vault, with their history, times and place in the trash; returns their ids.
 
-    Access, room and content are the caller's to have checked. What was in the trash has its time there anew.
+    Access, room and content are the caller's to have checked; `type_names` are the names here of types that people made.
+    What was in the trash has its time there anew.
     """
     rows: list[dict[str, Any]] = []
     versions: list[dict[str, Any]] = []
@@ -83,7 +96,8 @@ async def bring_items(
         common = {"vault_id": vault_id, "written_by": principal.user_id}
         row = {
             "id": item_id,
-            "type": entry.type,
+            "type": type_names.get(entry.type, entry.type),
+            "type_id": type_id_of(type_names.get(entry.type, entry.type)),
             "body": seal_body(ring, items, item_id, entry.content),
             "tag_digests": tag_digests(ring, entry.content["tags"]),
             "revision": entry.revision,
@@ -101,12 +115,62 @@ async def bring_items(
         await session.execute(insert(items), rows)
     if versions:
         await session.execute(insert(item_versions), versions)
-    return [row["id"] for row in rows]
+    ids: list[UUID] = [row["id"] for row in rows]
+    liked = [item_id for item_id, entry in zip(ids, entries, strict=True) if entry.favourite]
+    if liked:
+        async with acting_for(session, principal.actor):  # favourites are the person's, not the vault's
+            values = [{"user_id": principal.user_id, "item_id": item_id} for item_id in liked]
+            await session.execute(insert(favourites), values)
+    for item_id in ids:
+        await audit.record(session, principal, vault_id, "vault.item_imported", item_id)
+    return ids
 
 
 def _by(now: datetime, at: datetime | None) -> datetime:
     """A time that others tell: not in the future, and the present one if they tell none."""
     return min(at or now, now)
+
+
+async def bring_types(
+    session: AsyncSession, principal: Principal, ring: KeyRing, vault_id: UUID, definitions: Mapping[str, TypeCreate]
+) -> dict[str, str]:
+    """The names here of record types that people made elsewhere; an equal one that the vault has serves as well.
+
+    Raises `LimitReached`.
+    """
+    rows = (await session.execute(select(types.c.id, types.c.body).where(types.c.vault_id == vault_id))).all()
+    known = {orjson.dumps(open_body(ring, types, row.id, row.body), option=SORTED): row.id for row in rows}
+    names: dict[str, str] = {}
+    for name, made in definitions.items():
+        definition = made.model_dump(exclude={"vault_id"})
+        same = known.get(orjson.dumps(definition, option=SORTED))
+        if same is None:
+            await require_type_room(session, vault_id)
+            same = (await add_type(session, principal, vault_id, definition)).id
+            await audit.record(session, principal, vault_id, "vault.type_created", same)
+        names[name] = name_of(same)
+    return names
+
+
+async def bring_links(
+    session: AsyncSession, principal: Principal, ring: KeyRing, vault_id: UUID, ends: Sequence[LinkEnds]
+) -> None:
+    """Relate things of a vault that has them already; a link that is there stays as it is."""
+    for each in ends:
+        link_id = new_id()
+        values = {
+            "id": link_id,
+            "vault_id": vault_id,
+            f"source_{each.source_kind}_id": each.source_id,
+            f"target_{each.target_kind}_id": each.target_id,
+            "relation": each.relation,
+            "body": seal_body(ring, links, link_id, {"label": each.label}),
+            "written_by": principal.user_id,
+        }
+        made = upsert(links).values(values).on_conflict_do_nothing().returning(links.c.id)
+        if await session.scalar(made) is not None:
+            ids = {"relation": each.relation, "source_id": each.source_id, "target_id": each.target_id}
+            await audit.record(session, principal, vault_id, "vault.link_created", link_id, **ids)
 
 
 async def has_document(

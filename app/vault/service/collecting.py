@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.principal import Principal
 from app.vault.cells import open_body, ring_of
-from app.vault.models import document_versions, documents, item_versions, items, members
-from app.vault.policy import open_to_members
+from app.vault.models import document_versions, documents, item_versions, items, links, members, types
+from app.vault.policy import open_to_members, require
 from app.vault.service.content import VersionContent, contents_of
+from app.vault.service.items import IS_FAVOURITE
+from app.vault.service.types import name_of
 
 ROWS_AT_ONCE: Final = 200
 FIRST: Final = UUID(int=0)
@@ -37,7 +39,8 @@ async def items_of(scope: Scope, principal: Principal, vault_id: UUID) -> AsyncI
 
 def _page(table: Table, principal: Principal, vault_id: UUID, last: UUID) -> Select[Any]:
     mine = table.c.vault_id == vault_id, members.c.user_id == principal.user_id, table.c.id > last
-    return select(table).select_from(open_to_members(table)).where(*mine).order_by(table.c.id).limit(ROWS_AT_ONCE)
+    columns = (table, IS_FAVOURITE.label("favourite")) if table is items else (table,)
+    return select(*columns).select_from(open_to_members(table)).where(*mine).order_by(table.c.id).limit(ROWS_AT_ONCE)
 
 
 async def _opened_items(session: AsyncSession, vault_id: UUID, rows: Any) -> list[dict[str, Any]]:
@@ -55,6 +58,7 @@ async def _opened_items(session: AsyncSession, vault_id: UUID, rows: Any) -> lis
             "type": row["type"],
             **open_body(ring, items, row["id"], row["body"]),
             "history": history[row["id"]],
+            "favourite": row["favourite"],
         }
         for row in rows
     ]
@@ -87,6 +91,38 @@ async def _opened_document(
     ring = await ring_of(session, vault_id, row["body"])
     about = {**_common(row), **open_body(ring, documents, row["id"], row["body"])}
     return about, await contents_of(session, row["id"])
+
+
+async def types_of(session: AsyncSession, principal: Principal, vault_id: UUID) -> list[dict[str, Any]]:
+    """The record types that people made for a vault."""
+    await require(session, principal, vault_id, "read")
+    rows = (
+        (await session.execute(select(types).where(types.c.vault_id == vault_id).order_by(types.c.id))).mappings().all()
+    )
+    ring = await ring_of(session, vault_id, *(row["body"] for row in rows))
+    return [{"name": name_of(row["id"]), **open_body(ring, types, row["id"], row["body"])} for row in rows]
+
+
+async def links_of(session: AsyncSession, principal: Principal, vault_id: UUID) -> list[dict[str, Any]]:
+    """How things of a vault are related to each other; links that lead to another vault are left out."""
+    await require(session, principal, vault_id, "read")
+    rows = (
+        (await session.execute(select(links).where(links.c.vault_id == vault_id).order_by(links.c.id))).mappings().all()
+    )
+    ring = await ring_of(session, vault_id, *(row["body"] for row in rows))
+    inside = {
+        row_id
+        for table in (items, documents)
+        for row_id in await session.scalars(select(table.c.id).where(table.c.vault_id == vault_id))
+    }
+    found = []
+    for row in rows:
+        source = row["source_item_id"] or row["source_document_id"]
+        target = row["target_item_id"] or row["target_document_id"]
+        if source in inside and target in inside:
+            label = open_body(ring, links, row["id"], row["body"])["label"]
+            found.append({"source": str(source), "target": str(target), "relation": row["relation"], "label": label})
+    return found
 
 
 async def count_all(session: AsyncSession, principal: Principal, vault_id: UUID) -> int:

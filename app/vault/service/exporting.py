@@ -28,12 +28,12 @@ from app.vault.archive import bitwarden, pages
 from app.vault.archive.names import Names
 from app.vault.archive.zips import ZipStream
 from app.vault.errors import ContentDamaged, VaultNotFound
+from app.vault.models.files import exports
 from app.vault.schemas.vaults import VaultRead
-from app.vault.service.collecting import count_all, documents_of, items_of
+from app.vault.service.collecting import count_all, documents_of, items_of, links_of, types_of
 from app.vault.service.content import VersionContent, discard
 from app.vault.service.exports import opened, sealed
 from app.vault.service.vaults import read_vault
-from app.vault.transfer_models import exports
 
 FORMAT: Final = "lifevault-export"
 FORMAT_VERSION: Final = 1
@@ -186,7 +186,11 @@ class Taking:
         head = {"format": FORMAT, "version": FORMAT_VERSION, "created_at": self.now}
         yield orjson.dumps(head)[:-1] + b',"vaults":['
         for number, vault in enumerate(self.vaults):
-            about = {"id": str(vault.id), "name": vault.name, "kind": vault.kind, "documents": files[vault.id]}
+            async with self.run.scope() as session:
+                types = await types_of(session, self.principal, vault.id)
+                links = await links_of(session, self.principal, vault.id)
+            about = {"id": str(vault.id), "name": vault.name, "kind": vault.kind, "types": types, "links": links}
+            about["documents"] = files[vault.id]
             yield (b"," if number else b"") + orjson.dumps(about)[:-1] + b',"items":['
             first = True
             async for batch in _batched(self._items(vault), lambda item: orjson.dumps(item)):

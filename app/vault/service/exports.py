@@ -28,12 +28,12 @@ from app.db.session import session_scope
 from app.jobs.service import create_job
 from app.vault.errors import ContentDamaged, ExportNotFound, ExportNotReady, InvalidRecipient, VaultNotFound
 from app.vault.models import members
+from app.vault.models.files import exports
 from app.vault.policy import require_vaults, visible_vaults
-from app.vault.schemas.transfers import ExportCreate, ExportRead, Recipient
+from app.vault.schemas.exports import ExportCreate, ExportRead, Recipient
 from app.vault.service.documents import DELETE_BLOBS
 from app.vault.service.listing import FIRST_PAGE, Filters
 from app.vault.service.room import require_below
-from app.vault.transfer_models import exports
 
 EXPORT_JOB: Final = "vault.export"
 ROWS_AT_ONCE: Final = 200

@@ -27,18 +27,22 @@ from app.vault.cells import ring_of, seal_body
 from app.vault.errors import EmptyFile, FileTooLarge, LimitReached
 from app.vault.importing.entries import DocumentEntry, Entry, ItemEntry, Parsed, RefusedEntry, SourceFile
 from app.vault.importing.opening import BROKEN, Limits, open_archive
+from app.vault.models.files import import_entries, imports
 from app.vault.policy import require
+from app.vault.relations import STORED
 from app.vault.service.bringing import (
+    PART_OF,
+    LinkEnds,
     bring_document,
     bring_items,
+    bring_links,
+    bring_types,
     digest_of,
     digests_in,
     has_document,
     room_for_items,
-    with_links,
 )
 from app.vault.service.content import StoredFile, stored_file
-from app.vault.transfer_models import import_entries, imports
 
 ENTRIES_AT_ONCE: Final = 100
 PIECE_BYTES: Final = 256 * 1024
@@ -53,6 +57,11 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(settings.import_max_text_bytes, settings.import_max_unpacked_bytes, settings.import_max_entries)
 
 
+def person_of(row: Any) -> Principal:
+    """Whose import it is."""
+    return Principal(row["user_id"], frozenset({"vault:read", "vault:write"}))
+
+
 @dataclass(slots=True)
 class Importing:
     """One pass over the entries of a file."""
@@ -64,12 +73,13 @@ class Importing:
     _archive: ZipFile | None = None
     _seen: set[bytes] = field(default_factory=set)
     _documents: set[UUID] = field(default_factory=set)
+    _types: dict[str, str] = field(default_factory=dict)
     _done: int = 0
 
     @property
     def principal(self) -> Principal:
         """Whose import it is; what they may do is asked in every transaction."""
-        return Principal(self.row["user_id"], frozenset({"vault:read", "vault:write"}))
+        return person_of(self.row)
 
     @property
     def vault_id(self) -> UUID:
@@ -92,6 +102,30 @@ class Importing:
                 await self._together(plain)
                 plain = []
         await self._together(plain)
+        await self._relate()
+
+    async def _relate(self) -> None:
+        """Relate what was brought as it was related where it comes from."""
+        links = self.parsed.links
+        if not links:
+            return
+        names = "ordinal", "item_id", "document_id"
+        mine = import_entries.c.import_id == self.row["id"], import_entries.c.outcome == "imported"
+        async with self.run.scope() as session:
+            ring = await self._ring(session)
+            things: dict[str, tuple[str, UUID]] = {}
+            for ordinal, item_id, document_id in await session.execute(
+                select(*(import_entries.c[name] for name in names)).where(*mine)
+            ):
+                entry = self.parsed.entries[ordinal]
+                if not isinstance(entry, RefusedEntry):
+                    things[entry.key] = ("item", item_id) if item_id else ("document", document_id)
+            ends = [
+                LinkEnds(*things[link.source], *things[link.target], link.relation, link.label)
+                for link in links
+                if link.source in things and link.target in things and link.relation in STORED
+            ]
+            await bring_links(session, self.principal, ring, self.vault_id, ends)
 
     async def _left(self) -> list[tuple[int, Entry]]:
         """The entries to come, in order, and what the vault held before this import."""
@@ -105,6 +139,7 @@ class Importing:
             done = (await session.execute(select(*columns).where(known))).all()
             own = {row.item_id for row in done} if self.parsed.repeats else set[UUID]()
             self._documents = {row.document_id for row in done} if self.parsed.repeats else set()
+            self._types = await bring_types(session, self.principal, ring, self.vault_id, self.parsed.types)
             self._seen = await digests_in(session, ring, self.vault_id, own)
         finished = {row.ordinal for row in done}
         self._done = len(finished)
@@ -132,7 +167,7 @@ class Importing:
             ring = await self._ring(session)
             room = await room_for_items(session, self.vault_id, len(new))
             brought = [entry for _, entry in new[:room]]
-            item_ids = await bring_items(session, self.principal, ring, self.vault_id, brought)
+            item_ids = await bring_items(session, self.principal, ring, self.vault_id, brought, self._types)
             for (ordinal, entry), item_id in zip(new, item_ids, strict=False):
                 outcomes.append(_outcome(ordinal, entry.title, "imported", item_id=item_id))
             for ordinal, entry in new[room:]:
@@ -144,7 +179,7 @@ class Importing:
         """Whether the vault had an equal record, or the file has had it before; the trash does not count."""
         if entry.trashed:
             return False
-        digest = digest_of(entry.type, entry.content)
+        digest = digest_of(self._types.get(entry.type, entry.type), entry.content)
         if digest in self._seen:
             return True
         if not self.parsed.repeats:
@@ -180,14 +215,14 @@ class Importing:
         else:
             if not await room_for_items(session, self.vault_id, 1):
                 raise LimitReached
+            [item_id] = await bring_items(session, self.principal, ring, self.vault_id, [entry], self._types)
             links = []
             for source, file in files:
                 alone = DocumentEntry(file.name, (source,), tuple(entry.content["tags"]), trashed=entry.trashed)
                 document_id = await bring_document(session, self.principal, self.vault_id, alone, [file])
-                links.append((file.name, document_id))
-            linked = ItemEntry(entry.type, with_links(entry.content, links), **_besides(entry))
-            [item_id] = await bring_items(session, self.principal, ring, self.vault_id, [linked])
-            first = links[0][1] if links else None
+                links.append(LinkEnds("document", document_id, "item", item_id, PART_OF))
+            await bring_links(session, self.principal, ring, self.vault_id, links)
+            first = links[0].source_id if links else None
             outcome = _outcome(ordinal, entry.title, "imported", detail=detail, item_id=item_id, document_id=first)
         await self._keep(session, ring, [outcome])
 
@@ -260,10 +295,9 @@ class Importing:
         await self.run.progress("importing", self._done, len(self.parsed.entries))
 
 
-def _besides(entry: ItemEntry | DocumentEntry) -> dict[str, Any]:
-    """What both kinds of entries have of the past."""
-    common = {name: getattr(entry, name) for name in ("revision", "created_at", "updated_at", "trashed")}
-    return {**common, "history": entry.history} if isinstance(entry, ItemEntry) else common
+def _besides(entry: DocumentEntry) -> dict[str, Any]:
+    """What a document has of the past."""
+    return {name: getattr(entry, name) for name in ("revision", "created_at", "updated_at", "trashed")}
 
 
 def _refusal(error: AppError) -> tuple[str, str]:

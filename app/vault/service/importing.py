@@ -6,6 +6,7 @@ from typing import Any, BinaryIO, Final, cast
 
 from sqlalchemy import select
 
+from app.audit import service as audit
 from app.core.blobs import BlobMissing
 from app.core.crypto import SealBroken
 from app.core.streams import SealedReader
@@ -14,12 +15,12 @@ from app.db.runtime import current
 from app.jobs.errors import JobFailed
 from app.jobs.service import JobRun
 from app.vault.cells import ring_of
-from app.vault.errors import RoleTooLow, VaultNotFound
+from app.vault.errors import LimitReached, RoleTooLow, VaultNotFound
 from app.vault.importing.entries import ImportProblem
 from app.vault.importing.opening import parse
-from app.vault.service.import_pass import Importing, limits_of
+from app.vault.models.files import imports
+from app.vault.service.import_pass import Importing, limits_of, person_of
 from app.vault.service.imports import Source, end_import, opened_source
-from app.vault.transfer_models import imports
 
 PIECE_BYTES: Final = 256 * 1024
 DAMAGED: Final = ImportProblem("damaged", "What is stored of the file is damaged. Send it again.")
@@ -40,10 +41,14 @@ async def run_import(run: JobRun) -> None:
         await _give_up(run, row, DAMAGED)
     except ImportProblem as problem:
         await _give_up(run, row, problem)
+    except LimitReached:
+        await _give_up(run, row, ImportProblem("limit-reached", "The vault has as many record types as it may."))
     except (VaultNotFound, RoleTooLow, KeysDestroyed):
         await _give_up(run, row, ImportProblem("not-allowed", "You may not write to this vault any more."))
     async with run.scope() as session:
         await end_import(session, row)
+        ids = {"format": parsed.format, "entries": len(parsed.entries)}
+        await audit.record(session, person_of(row), row["vault_id"], "vault.import_finished", row["id"], **ids)
         await run.finish(session)
 
 

@@ -17,12 +17,12 @@ from app.vault.cells import open_body, ring_of, seal_body
 from app.vault.errors import ImportNotFound, VaultNotFound
 from app.vault.importing.opening import Asked
 from app.vault.models import members
+from app.vault.models.files import OUTCOMES, import_entries, imports
 from app.vault.policy import require, visible_vaults
-from app.vault.schemas.transfers import ImportCreate, ImportEntryRead, ImportRead
+from app.vault.schemas.imports import ImportCreate, ImportEntryRead, ImportRead
 from app.vault.service.content import StoredFile
 from app.vault.service.documents import DELETE_BLOBS
 from app.vault.service.listing import FIRST_PAGE, Filters
-from app.vault.transfer_models import OUTCOMES, import_entries, imports
 
 IMPORT_JOB: Final = "vault.import"
 ROWS_AT_ONCE: Final = 200

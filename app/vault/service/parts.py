@@ -22,7 +22,7 @@ from app.db.keys import KeyRing
 from app.db.runtime import current
 from app.vault.cells import open_body, seal_body
 from app.vault.errors import ContentDamaged, FileTooLarge, UploadInterrupted
-from app.vault.transfer_models import upload_parts
+from app.vault.models.files import upload_parts
 
 PART_BYTES: Final = 4 * 1024 * 1024
 PART_SECONDS: Final = 5.0

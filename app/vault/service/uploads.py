@@ -33,15 +33,15 @@ from app.vault.errors import (
     UploadInterrupted,
     UploadNotFound,
 )
+from app.vault.models.files import upload_parts, uploads
 from app.vault.policy import require
 from app.vault.schemas.documents import DocumentAccepted, DocumentCreate
-from app.vault.schemas.transfers import UploadMetadata, UploadRead
+from app.vault.schemas.uploads import UploadMetadata, UploadRead
 from app.vault.service.content import clean_name, discard, stored_file
 from app.vault.service.documents import DELETE_BLOBS
 from app.vault.service.parts import Incoming, Part, add_parts, joined, parts_of, store_part
 from app.vault.service.room import require_below
 from app.vault.service.versions import add_version, create_document, require_room, require_version_room
-from app.vault.transfer_models import upload_parts, uploads
 
 ROWS_AT_ONCE: Final = 200
 LEFT_ALONE: Final = timedelta(minutes=2)
