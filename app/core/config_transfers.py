@@ -3,8 +3,7 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-KIB = 1024
-MIB = 1024 * KIB
+from app.core.config_units import KIB, MIB
 
 
 class TransferSettings(BaseSettings):

@@ -201,7 +201,7 @@ MAKERS: dict[str, Callable[[Family], Awaitable[str]]] = {
 async def family(runtime: Runtime) -> AsyncIterator[Family]:
     people = {role: await make_user() for role in ROLES if role != "nobody"}
     vault = await make_vault(people["owner"])
-    transport = httpx.ASGITransport(create_app(runtime.settings), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(application(runtime.settings), raise_app_exceptions=False)
     with changed_settings(step_up_seconds=86_400):
         async with httpx.AsyncClient(transport=transport, base_url="http://lifevault.test") as client:
             family = Family(people, vault, client)

@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import NAMES_BLOB, SEALED_BY, Base, Body, CreatedAt, Id, KeyId
-from app.vault.models.files import VaultExport, VaultImport, VaultImportEntry, VaultUpload, VaultUploadPart
+from app.vault.models import files as files
 from app.vault.models.records import VaultFavourite, VaultLink, VaultShare, VaultShareView, VaultType
 
 IN_TRASH = text("trashed_at IS NOT NULL")

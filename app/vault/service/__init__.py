@@ -1,13 +1,21 @@
 """What routers, tasks and other packages may ask of vaults.
 
 Packages above build on `visible_document_versions`, `open_version`, `current_version_id`, `version_ids`,
-`document_titles`, `require_vaults` and `kinds_of`; events are named in the docstrings of the functions that emit them.
+`document_titles` and `require_vaults`; events are named in the docstrings of the functions that emit them.
 """
 
 from app.vault.policy import require, require_vaults, version_ids, visible_document_versions
-from app.vault.service.activity import log_access
+from app.vault.service.activity import list_activity, log_access
 from app.vault.service.bulk import change_items
-from app.vault.service.content import StoredFile, VersionContent, open_document, open_version, stored_file
+from app.vault.service.changes import forget_changes, list_changes
+from app.vault.service.content import (
+    StoredFile,
+    VersionContent,
+    open_document,
+    open_version,
+    record_download,
+    stored_file,
+)
 from app.vault.service.diffs import diff_item_versions, restore_item_part
 from app.vault.service.documents import (
     DELETE_BLOBS,
@@ -43,7 +51,13 @@ from app.vault.service.imports import (
     purge_imports,
     read_import,
 )
-from app.vault.service.invitations import accept_invitation, create_invitation, list_invitations, revoke_invitation
+from app.vault.service.invitations import (
+    accept_invitation,
+    create_invitation,
+    list_invitations,
+    resend_invitation,
+    revoke_invitation,
+)
 from app.vault.service.items import create_item, list_items, read_item, update_item
 from app.vault.service.leaving import forget_member, leave_all
 from app.vault.service.links import create_link, delete_link, list_links, read_link
@@ -56,14 +70,8 @@ from app.vault.service.pruning import delete_version, prune_all, prune_versions
 from app.vault.service.purge import delete_blobs, destroy_vault, purge_due, sweep_blobs
 from app.vault.service.reseal import RESEAL_JOB, reseal_vault, rotate_vault_key
 from app.vault.service.search import search_items
-from app.vault.service.shares import (
-    create_share,
-    list_share_views,
-    list_shares,
-    read_share,
-    revoke_share,
-    sweep_shares,
-)
+from app.vault.service.shares import create_share, list_share_views, list_shares, read_share, revoke_share, sweep_shares
+from app.vault.service.transfers import accept_transfer, drop_transfer, list_transfers, offer_vault, read_transfer
 from app.vault.service.trash import ITEM, purge, restore, trash
 from app.vault.service.types import create_type, delete_type, find_kind, kinds_of, list_types, read_type, update_type
 from app.vault.service.uploads import (
@@ -109,6 +117,7 @@ __all__ = [
     "VersionContent",
     "WaitingInvitation",
     "accept_invitation",
+    "accept_transfer",
     "add_favourite",
     "add_version",
     "append",
@@ -134,13 +143,17 @@ __all__ = [
     "destroy_vault",
     "diff_item_versions",
     "document_titles",
+    "drop_transfer",
     "find_kind",
     "finish_left",
+    "forget_changes",
     "forget_exports",
     "forget_member",
     "item_now",
     "kinds_of",
     "leave_all",
+    "list_activity",
+    "list_changes",
     "list_document_versions",
     "list_documents",
     "list_exports",
@@ -153,11 +166,13 @@ __all__ = [
     "list_members",
     "list_share_views",
     "list_shares",
+    "list_transfers",
     "list_types",
     "list_vaults",
     "log_access",
     "move_document",
     "move_item",
+    "offer_vault",
     "open_document",
     "open_export",
     "open_share",
@@ -179,9 +194,11 @@ __all__ = [
     "read_item_version",
     "read_link",
     "read_share",
+    "read_transfer",
     "read_type",
     "read_upload",
     "read_vault",
+    "record_download",
     "remove_favourite",
     "remove_member",
     "require",
@@ -189,6 +206,7 @@ __all__ = [
     "require_vaults",
     "require_version_room",
     "reseal_vault",
+    "resend_invitation",
     "restore",
     "restore_document",
     "restore_item_part",

@@ -85,8 +85,8 @@ async def bring_items(
 ) -> list[UUID]:
     """Put records into a vault, with their history, times and place in the trash; returns their ids.
 
-    Access, room and content are the caller's to have checked; `type_names` are the names here of types that people made.
-    What was in the trash has its time there anew.
+    Access, room and content are the caller's to have checked; `type_names` are the names here of types that people
+    made. What was in the trash has its time there anew.
     """
     rows: list[dict[str, Any]] = []
     versions: list[dict[str, Any]] = []
@@ -139,14 +139,18 @@ async def bring_types(
     Raises `LimitReached`.
     """
     rows = (await session.execute(select(types.c.id, types.c.body).where(types.c.vault_id == vault_id))).all()
-    known = {orjson.dumps(open_body(ring, types, row.id, row.body), option=SORTED): row.id for row in rows}
+    known: dict[bytes, UUID] = {
+        orjson.dumps(open_body(ring, types, row.id, row.body), option=SORTED): row.id for row in rows
+    }
     names: dict[str, str] = {}
     for name, made in definitions.items():
         definition = made.model_dump(exclude={"vault_id"})
         same = known.get(orjson.dumps(definition, option=SORTED))
         if same is None:
             await require_type_room(session, vault_id)
-            same = (await add_type(session, principal, vault_id, definition)).id
+            type_id = (await add_type(session, principal, vault_id, definition)).id
+            assert type_id is not None  # noqa: S101
+            same = type_id
             await audit.record(session, principal, vault_id, "vault.type_created", same)
         names[name] = name_of(same)
     return names
@@ -169,7 +173,11 @@ async def bring_links(
         }
         made = upsert(links).values(values).on_conflict_do_nothing().returning(links.c.id)
         if await session.scalar(made) is not None:
-            ids = {"relation": each.relation, "source_id": each.source_id, "target_id": each.target_id}
+            ids: dict[str, UUID | str] = {
+                "relation": each.relation,
+                "source_id": each.source_id,
+                "target_id": each.target_id,
+            }
             await audit.record(session, principal, vault_id, "vault.link_created", link_id, **ids)
 
 

@@ -47,7 +47,7 @@ async def run_import(run: JobRun) -> None:
         await _give_up(run, row, ImportProblem("not-allowed", "You may not write to this vault any more."))
     async with run.scope() as session:
         await end_import(session, row)
-        ids = {"format": parsed.format, "entries": len(parsed.entries)}
+        ids: dict[str, str | int] = {"format": parsed.format, "entries": len(parsed.entries)}
         await audit.record(session, person_of(row), row["vault_id"], "vault.import_finished", row["id"], **ids)
         await run.finish(session)
 

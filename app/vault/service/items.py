@@ -159,7 +159,8 @@ async def items_by_id(session: AsyncSession, principal: Principal, item_ids: Col
     statement = select(*COLUMNS).select_from(open_to_members(items)).where(*mine)
     rows = (await session.execute(statement)).mappings().all()
     rings = await rings_of(session, rows)
-    return [_opened(rings[row["vault_id"]], row) for row in rows]
+    kinds = await kinds_of(session, {row["type"] for row in rows})
+    return [opened(kinds[row["type"]], rings[row["vault_id"]], row) for row in rows]
 
 
 async def update_item(
