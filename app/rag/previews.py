@@ -70,11 +70,12 @@ async def find(
     return Wanted(content, page, next(each for each in WIDTHS if each >= width))
 
 
-async def draw(session: AsyncSession, wanted: Wanted) -> bytes:
+async def draw(session: AsyncSession, principal: Principal, wanted: Wanted) -> bytes:
     """The picture as PNG, from what is kept or newly made. Commits: no connection is held while it is made.
 
     Raises `PageNotFound`, `NoPreview`, `ContentDamaged`.
     """
+    await vaults.record_download(session, principal, wanted.content, whole=False)
     kept = await _kept(session, wanted)
     if kept is not None:
         return kept

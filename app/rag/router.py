@@ -153,7 +153,7 @@ async def show_page(
     headers = {"ETag": wanted.etag, "Cache-Control": "private, no-cache"}
     if if_none_match is not None and matches(if_none_match, wanted.etag):
         return Response(status_code=304, headers=headers)
-    return Response(await previews.draw(session, wanted), headers=headers, media_type="image/png")
+    return Response(await previews.draw(session, principal, wanted), headers=headers, media_type="image/png")
 
 
 async def _events(

@@ -74,6 +74,16 @@ async def full(client: httpx.AsyncClient, scene: Scene) -> Scene:
     scan = await make_document(owner, scene.vault, content=SCAN, name="../con.bin", title="A/B: scan?", tags=("car",))
     await make_document(owner, scene.vault, content=b"other", name="policy.txt")
     await client.delete(f"/v1/vault/documents/{scan.id}", headers=headers)
+    drone = {
+        "vault_id": str(scene.vault.id),
+        "label": "Drone",
+        "fields": [{"name": "range", "label": "R", "type": "number"}],
+    }
+    kind = (await client.post("/v1/vault/types", json=drone, headers=headers)).json()["name"]
+    flying = await make_item(owner, scene.vault, type=kind, title="Mavic", fields={"range": 12})
+    ends = {"source": {"item_id": str(flying.id)}, "target": {"document_id": str(scene.document.id)}}
+    await client.post("/v1/vault/links", json={**ends, "relation": "proven_by", "label": "bill"}, headers=headers)
+    await client.put(f"/v1/vault/items/{flying.id}/favourite", headers=headers)
     return scene
 
 
@@ -100,7 +110,9 @@ async def test_an_export_holds_everything_and_opens_without_us(
 
     [vault] = about["vaults"]
     items = {item["title"]: item for item in vault["items"]}
-    assert set(items) == {"Neu ✓", "<b>Car</b>", "Thrown away"}
+    assert set(items) == {"Neu ✓", "<b>Car</b>", "Thrown away", "Mavic"}
+    assert [(kind["name"], kind["label"]) for kind in vault["types"]] == [(items["Mavic"]["type"], "Drone")]
+    assert [(link["relation"], link["label"]) for link in vault["links"]] == [("proves", "bill")]
     assert [version["title"] for version in items["Neu ✓"]["history"]] == ["Ada's passport", "Ada's passport"]
     assert items["Neu ✓"]["history"][1]["fields"] == {"number": "X1", "expires_on": "2031-05-31"}
     assert items["<b>Car</b>"]["fields"]["premium"] == {"amount": "12.50", "currency": "EUR"}
@@ -167,34 +179,39 @@ async def test_what_is_exported_wiped_and_imported_is_there_again(
 
     told, entries = await bring(client, settings, again, content)
 
-    assert (told["format"], told["imported"], told["refused"]) == ("lifevault", 6, 0)
+    assert (told["format"], told["imported"], told["refused"]) == ("lifevault", 7, 0)
     assert await everything(client, full.owner, str(vault.id)) == before
     again_told, _ = await bring(client, settings, again, content)
     trashed = sum(1 for entry in entries if entry["title"] in ("Thrown away", "A/B: scan?"))
-    assert (again_told["imported"], again_told["duplicate"]) == (trashed, 6 - trashed)
+    assert (again_told["imported"], again_told["duplicate"]) == (trashed, 7 - trashed)
 
 
 async def everything(client: httpx.AsyncClient, person: TestUser, vault_id: str) -> list[Any]:
     """All that can be read of a vault, besides ids: records, history, files with all versions, the trash."""
     headers, found = auth(person), list[Any]()
-    for kind in ("items", "documents"):
+    for what in ("items", "documents"):
         for trashed in (False, True):
             query = {"vault_id": vault_id, "limit": 100, "trashed": trashed}
-            for each in (await client.get(f"/v1/vault/{kind}", params=query, headers=headers)).json()["items"]:
-                url = f"/v1/vault/{kind}/{each['id']}"
+            for each in (await client.get(f"/v1/vault/{what}", params=query, headers=headers)).json()["items"]:
+                url = f"/v1/vault/{what}/{each['id']}"
                 if trashed:
                     await client.post(f"{url}/restore", headers=headers)
                 versions = (await client.get(f"{url}/versions", headers=headers)).json()["items"]
                 contents = [
                     (await client.get(f"{url}/content", params={"version": version["number"]}, headers=headers)).content
                     for version in versions
-                    if kind == "documents"
+                    if what == "documents"
                 ]
                 if trashed:
                     await client.delete(url, headers=headers)
+                linked = (await client.get(f"{url}/links", headers=headers)).json()["items"]
                 hidden = {"id", "vault_id", "version_id", "job_id", "item_id", "trashed_at", "written_by"}
+                if str(each.get("type")).startswith("custom:"):
+                    kind = await client.get(f"/v1/vault/types/{each['type'].removeprefix('custom:')}", headers=headers)
+                    each["type"] = {k: v for k, v in kind.json().items() if k not in ("id", "vault_id", "name")}
                 plain = [{k: v for k, v in thing.items() if k not in hidden} for thing in (each, *versions)]
-                found.append((kind, trashed, plain, contents))
+                ends = sorted((link["relation"], link["label"], link["target"]["title"]) for link in linked)
+                found.append((what, trashed, plain, contents, ends))
     return found
 
 
@@ -253,7 +270,7 @@ async def test_an_export_is_sealed_counted_and_served_by_ranges(
     known = await client.get(f"{path}/content", headers=auth(full.owner) | {"If-None-Match": whole.headers["ETag"]})
     assert known.status_code == 304
     job = (await client.get(f"/v1/jobs/{shown['job_id']}", headers=auth(full.owner))).json()
-    assert (job["state"], job["progress_total"]) == ("succeeded", 7)
+    assert (job["state"], job["progress_total"]) == ("succeeded", 8)
     assert ("vault_exports" in {table for table, _ in await cells_of(full.owner.id)}) is True
 
 

@@ -41,8 +41,9 @@ def check_bitwarden(found: dict[str, ItemEntry]) -> None:
             "flag": True,
         },
         "notes": "note é ✓",
-        "tags": ["Favourite"],
+        "tags": [],
     }
+    assert (login.favourite, card.favourite) == (True, False)
     assert card.content["fields"] == {
         "holder": "A B",
         "brand": "Visa",
@@ -68,8 +69,9 @@ def test_the_json_of_bitwarden_is_read():
         "Passport number": "X1234567",
         "Licence number": "L1",
     }
-    assert key.content["fields"]["Private key"].startswith("-----BEGIN OPENSSH PRIVATE KEY-----\n")
-    assert key.content["fields"]["Fingerprint"] == "SHA256:x"
+    assert key.type == "ssh_key"
+    assert key.content["fields"]["private_key"].startswith("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+    assert key.content["fields"]["fingerprint"] == "SHA256:x"
 
 
 def test_a_protected_export_is_read_with_its_password_only():
@@ -118,7 +120,7 @@ def test_the_csv_of_bitwarden_is_read():
         "PIN": "1234",
         "flag": "true",
     }
-    assert found["Mail login"].content["tags"] == ["Favourite"]
+    assert (found["Mail login"].content["tags"], found["Mail login"].favourite) == ([], True)
     assert (found["Will location"].type, found["Will location"].content["notes"]) == (
         "secure_note",
         "In the safe\nline2",
@@ -199,7 +201,7 @@ def test_the_1pux_of_1password_is_read():
             ["url", "username", "password", "totp", "extra", "name", "grouping", "fav"],
             ["https://a.example", "ann", "pw", "TOTP", "N", "Mail", "Home", "1"],
             {"totp": "TOTP"},
-            ["Home", "Favourite"],
+            ["Home"],
         ),
         (
             ["Group", "Title", "Username", "Password", "URL", "Notes", "TOTP", "Icon", "Last Modified", "Created"],

@@ -61,9 +61,13 @@ async def failure(client: httpx.AsyncClient, settings: Settings, scene: Scene, c
     return str(job["error_code"])
 
 
-async def items_of(client: httpx.AsyncClient, scene: Scene, **query: Any) -> dict[str, dict[str, Any]]:
-    query = {"vault_id": str(scene.vault.id), "limit": 100} | query
-    listed = await client.get("/v1/vault/items", params=query, headers=auth(scene.viewer))
+def document_of(entry: dict[str, Any]) -> Any:
+    return entry["document_id"]
+
+
+async def items_of(client: httpx.AsyncClient, scene: Scene, who: str = "viewer") -> dict[str, dict[str, Any]]:
+    query = {"vault_id": str(scene.vault.id), "limit": 100}
+    listed = await client.get("/v1/vault/items", params=query, headers=auth(scene.person(who)))
     return {item["title"]: item for item in listed.json()["items"]}
 
 
@@ -82,12 +86,15 @@ async def test_an_export_of_bitwarden_becomes_records_and_documents(
     mail, attached = items["Mail login"], entries[1]
     assert mail["fields"]["password"] == 'p@ss,"w'
     link = f"/v1/vault/documents/{attached['document_id']}"
-    assert mail["notes"] == f"note é ✓\n\nAttachments:\n- att.txt: {link}"
+    assert (mail["notes"], mail["favourite"]) == ("note é ✓", False)  # it is a favourite of who has imported it
+    assert (await items_of(client, scene, who="editor"))["Mail login"]["favourite"] is True
+    links = (await client.get(f"/v1/vault/items/{mail['id']}/links", headers=auth(scene.viewer))).json()["items"]
+    assert [(each["relation"], each["target"]["id"]) for each in links] == [("consists_of", document_of(attached))]
     assert attached["item_id"] == mail["id"]
     content = await client.get(f"{link}/content", headers=auth(scene.viewer))
     assert content.content == b"attachment body\n"
     document = (await client.get(link, headers=auth(scene.viewer))).json()
-    assert (document["title"], document["name"], document["tags"]) == ("att.txt", "att.txt", ["Favourite"])
+    assert (document["title"], document["name"], document["tags"]) == ("att.txt", "att.txt", [])
     assert mail["created_at"].startswith("2026-11-20T23:39:50.9")
 
 

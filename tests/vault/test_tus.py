@@ -67,7 +67,7 @@ async def content_of(client: httpx.AsyncClient, scene: Scene, path: str) -> byte
 
 
 async def test_options_tell_what_is_spoken(client: httpx.AsyncClient, settings: Settings):
-    response = await client.options(UPLOADS)
+    response = await client.options(UPLOADS, headers=auth(await make_user()))
 
     assert response.status_code == 204
     assert response.headers["Tus-Version"] == response.headers["Tus-Resumable"] == "1.0.0"

@@ -85,7 +85,9 @@ async def read_export_content(
     tag = etag(content.sha256)
     if if_none_match is not None and matches(if_none_match, tag):
         return Response(status_code=304, headers=headers_of(content))
-    return await streamed(content, range_header if if_range in (None, tag) else None)
+    wanted = range_header if if_range in (None, tag) else None
+    await service.record_export_download(session, principal, export_id, content, whole=wanted is None)
+    return await streamed(content, wanted)
 
 
 @router.delete("/{export_id}", status_code=204, responses=problems(ExportNotFound))

@@ -87,7 +87,7 @@ WRITING_PROBLEMS = (RoleTooLow, FileTooLarge, BodyTooLarge, PlanLimitReached, Co
 
 
 @router.options("", status_code=204, response_class=Response)
-async def describe_uploads(settings: SettingsDep) -> Response:
+async def describe_uploads(_: Reader, settings: SettingsDep) -> Response:
     """See which version and extensions of tus are spoken, and how large a file may be."""
     headers = {
         "Tus-Version": "1.0.0",

@@ -38,6 +38,7 @@ from app.vault.service.exports import (
     open_export,
     purge_exports,
     read_export,
+    record_export_download,
 )
 from app.vault.service.favourites import add_favourite, remove_favourite
 from app.vault.service.following import ItemNow, WaitingInvitation, item_now, roles_in, waiting_invitations
@@ -199,6 +200,7 @@ __all__ = [
     "read_upload",
     "read_vault",
     "record_download",
+    "record_export_download",
     "remove_favourite",
     "remove_member",
     "require",

@@ -122,7 +122,7 @@ async def bring_items(
             values = [{"user_id": principal.user_id, "item_id": item_id} for item_id in liked]
             await session.execute(insert(favourites), values)
     for item_id in ids:
-        await audit.record(session, principal, vault_id, "vault.item_imported", item_id)
+        await audit.record(session, principal, vault_id, "vault.item_created", item_id)
     return ids
 
 

@@ -4,7 +4,7 @@ They are asked for and fetched by a person who has just proved who they are, and
 vault that is in them.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -14,6 +14,7 @@ import orjson
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth import service as auth
 from app.auth.principal import Principal
 from app.core.age import NoRecipient, recipient_key
@@ -21,10 +22,11 @@ from app.core.blobs import BlobMissing
 from app.core.clock import new_id
 from app.core.crypto import SealBroken
 from app.core.streams import SealedFile, open_range
+from app.db.acting import acting_for
 from app.db.keys import KeyRing
 from app.db.outbox import emit
 from app.db.runtime import current
-from app.db.session import session_scope
+from app.db.session import Actor, session_scope
 from app.jobs.service import create_job
 from app.vault.errors import ContentDamaged, ExportNotFound, ExportNotReady, InvalidRecipient, VaultNotFound
 from app.vault.models import members
@@ -49,6 +51,7 @@ class ExportContent:
     sha256: str
     file: SealedFile
     blob_name: str
+    vault_ids: Sequence[UUID]
 
     async def chunks(self, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """The plaintext bytes [start, end). Raises `ContentDamaged`."""
@@ -91,8 +94,32 @@ async def create_export(session: AsyncSession, principal: Principal, data: Expor
         "expires_at": func.now() + timedelta(seconds=settings.export_seconds),
     }
     made = (await session.execute(insert(exports).values(values).returning(exports))).mappings().one()
+    await _record(session, principal, vault_ids, "vault.export_requested", export_id)
     await emit(session, "vault.export_requested", export_id=export_id, user_id=principal.user_id)
     return _shown(made, content)
+
+
+async def record_export_download(
+    session: AsyncSession, principal: Principal, export_id: UUID, content: ExportContent, *, whole: bool
+) -> None:
+    """Write into the logs of the vaults that somebody takes an export; range by range it is mentioned now and then."""
+    action = "vault.export_downloaded"
+    await _record(session, principal, content.vault_ids, action, export_id, lately=not whole)
+
+
+async def _record(
+    session: AsyncSession,
+    principal: Principal,
+    vault_ids: Sequence[UUID],
+    action: str,
+    export_id: UUID,
+    *,
+    lately: bool = False,
+) -> None:
+    for vault_id in sorted(vault_ids):
+        async with acting_for(session, Actor.vault(vault_id)):  # a viewer can't look into the log
+            write = audit.record_lately if lately else audit.record
+            await write(session, principal, vault_id, action, export_id)
 
 
 async def _vaults_to_take(session: AsyncSession, principal: Principal, data: ExportCreate) -> list[UUID]:
@@ -131,7 +158,7 @@ async def open_export(session: AsyncSession, principal: Principal, export_id: UU
     about = opened(await current().keys.ring(session, principal.user_id, row["body"]), row)
     file = SealedFile(row["id"], bytes.fromhex(about["key"]), about["size"], about["chunk_bytes"])
     described = {name: about[name] for name in ("name", "media_type", "size", "sha256")}
-    return ExportContent(**described, file=file, blob_name=row["blob_name"])
+    return ExportContent(**described, file=file, blob_name=row["blob_name"], vault_ids=row["vault_ids"])
 
 
 async def delete_export(session: AsyncSession, principal: Principal, export_id: UUID) -> None:

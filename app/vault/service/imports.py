@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.core.clock import new_id
 from app.core.streams import SealedFile
@@ -59,6 +60,7 @@ async def create_import(
         "body": seal_body(ring, imports, import_id, content),
     }
     made = (await session.execute(insert(imports).values(values).returning(imports))).mappings().one()
+    await audit.record(session, principal, data.vault_id, "vault.import_started", import_id)
     return _shown(made, content, {})
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.db.blob_rows import blobs_of
 from app.jobs.service import create_job
@@ -33,7 +34,7 @@ async def delete_version(session: AsyncSession, principal: Principal, document_i
     if number == row["number"]:
         raise CurrentVersionStays
     this = document_versions.c.document_id == document_id, document_versions.c.number == number
-    if not await _delete(session, (await session.execute(OLD.where(*this))).mappings().all(), principal.user_id):
+    if not await _delete(session, (await session.execute(OLD.where(*this))).mappings().all(), principal):
         raise VersionNotFound
 
 
@@ -49,7 +50,7 @@ async def prune_versions(session: AsyncSession, principal: Principal, document_i
     if rule.older_than_days:
         old = old.where(document_versions.c.created_at < func.now() - timedelta(days=rule.older_than_days))
     rows = (await session.execute(old)).mappings().all()
-    return await _delete(session, rows, principal.user_id)
+    return await _delete(session, rows, principal)
 
 
 async def prune_all(session: AsyncSession, keep: int, now: datetime) -> int:
@@ -67,16 +68,20 @@ async def prune_all(session: AsyncSession, keep: int, now: datetime) -> int:
     return len(await _delete(session, rows, None))
 
 
-async def _delete(session: AsyncSession, rows: Sequence[Any], user_id: UUID | None) -> list[int]:
+async def _delete(session: AsyncSession, rows: Sequence[Any], principal: Principal | None) -> list[int]:
     """Delete versions; their files follow after the commit. Returns their numbers."""
     numbers: list[int] = []
+    user_id = principal.user_id if principal else None
+    documents_by_id = {row["id"]: row["document_id"] for row in rows}
     for vault_id in {row["vault_id"] for row in rows}:
         ids = [row["id"] for row in rows if row["vault_id"] == vault_id]
         names = await blobs_of(session, version_id=ids)
-        columns = document_versions.c.number, document_versions.c.blob_name
+        columns = document_versions.c.id, document_versions.c.number, document_versions.c.blob_name
         gone = delete(document_versions).where(document_versions.c.id.in_(ids)).returning(*columns)
-        for number, blob_name in await session.execute(gone):
+        for version_id, number, blob_name in (await session.execute(gone)).all():
             numbers.append(number)
             names.append(blob_name)
+            subject = documents_by_id[version_id]
+            await audit.record(session, principal, vault_id, "vault.document_version_deleted", subject, number=number)
         await create_job(session, DELETE_BLOBS, vault_id=vault_id, user_id=user_id, names=",".join(names))
     return sorted(numbers)
