@@ -202,9 +202,9 @@ async def everything(client: httpx.AsyncClient, person: TestUser, vault_id: str)
                     for version in versions
                     if what == "documents"
                 ]
+                linked = (await client.get(f"{url}/links", headers=headers)).json()["items"]
                 if trashed:
                     await client.delete(url, headers=headers)
-                linked = (await client.get(f"{url}/links", headers=headers)).json()["items"]
                 hidden = {"id", "vault_id", "version_id", "job_id", "item_id", "trashed_at", "written_by"}
                 if str(each.get("type")).startswith("custom:"):
                     kind = await client.get(f"/v1/vault/types/{each['type'].removeprefix('custom:')}", headers=headers)
