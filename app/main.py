@@ -40,7 +40,13 @@ ROUTERS: tuple[APIRouter, ...] = (
     jobs_router,
     audit_router,
 )
+ALLOWED_HEADERS = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "Range"]
+ALLOWED_TUS_HEADERS = ["Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata", "Upload-Checksum"]
 EXPOSED_HEADERS = ["ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID", "Content-Range"]
+EXPOSED_TUS_HEADERS = [
+    *("Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm"),
+    *("Upload-Offset", "Upload-Length", "Upload-Metadata", "Upload-Expires", "Upload-Document"),
+]
 
 __all__ = ["app", "create_app", "models"]
 
@@ -87,8 +93,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
             allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "Range"],
-            expose_headers=EXPOSED_HEADERS,
+            allow_headers=ALLOWED_HEADERS + ALLOWED_TUS_HEADERS,
+            expose_headers=EXPOSED_HEADERS + EXPOSED_TUS_HEADERS,
             max_age=600,
         )
     app.add_middleware(Observe, https=settings.environment == "production")

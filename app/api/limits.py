@@ -58,6 +58,9 @@ class UploadRoute:
 
 UPLOADS = (
     UploadRoute("POST", re.compile(r"/v1/vault/documents")),
+    UploadRoute("POST", re.compile(r"/v1/vault/(uploads|imports)")),
+    UploadRoute("PATCH", re.compile(r"/v1/vault/uploads/[^/]+")),
+    UploadRoute("POST", re.compile(r"/v1/vault/documents/[^/]+/versions")),
     UploadRoute("PUT", re.compile(r"/v1/vault/documents/[^/]+/content")),
 )
 

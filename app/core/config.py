@@ -12,6 +12,7 @@ from app.core.config_assistants import AssistantSettings
 from app.core.config_notifications import NotificationSettings
 from app.core.config_payments import PaymentSettings
 from app.core.config_problems import decoded, named_keys, problems_of
+from app.core.config_transfers import TransferSettings
 from app.core.config_units import KIB, MIB, CommaSeparated
 from app.core.config_vaults import VaultSettings
 from app.core.issuers import ForeignIssuer
@@ -25,7 +26,7 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-class Settings(NotificationSettings, VaultSettings, PaymentSettings, AssistantSettings):
+class Settings(NotificationSettings, VaultSettings, TransferSettings, PaymentSettings, AssistantSettings):
     """Everything that can be configured; environment variables are the upper-case names with `LIFEVAULT_`."""
 
     model_config = SettingsConfigDict(

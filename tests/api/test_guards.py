@@ -1,6 +1,7 @@
 """Every operation of the OpenAPI document, tried by people who must get nothing."""
 
 import re
+from base64 import b64encode
 from uuid import uuid4
 
 import pytest
@@ -79,6 +80,7 @@ async def family(client, settings):
     invitation = {"email": f"{uuid4().hex}@family.example", "role": "viewer"}
     path = f"/v1/vault/vaults/{vault.id}/invitations"
     ids["invitation_id"] = (await client.post(path, json=invitation, headers=headers)).json()["id"]
+    ids |= await transfers(client, vault.id, headers)
     ids |= await records(client, headers, vault.id, ids["item_id"], ids["document_id"])
     reminder = {"vault_id": str(vault.id), "title": WORD, "due_on": "2031-05-31"}
     ids["reminder_id"] = (await client.post("/v1/reminders", json=reminder, headers=headers)).json()["id"]
@@ -92,6 +94,23 @@ async def family(client, settings):
     ids["session_id"] = sessions[0]["id"]
     await drain_jobs(settings)
     return owner, removed, ids
+
+
+async def transfers(client, vault_id, headers):
+    """An upload that is not finished, an import and an export."""
+    said = ",".join(
+        f"{key} {b64encode(str(value).encode()).decode()}"
+        for key, value in {"vault_id": vault_id, "title": WORD, "filename": f"{WORD}.txt"}.items()
+    )
+    tus = {"Tus-Resumable": "1.0.0", "Upload-Length": "99", "Upload-Metadata": said}
+    upload_path = (await client.post("/v1/vault/uploads", headers=headers | tus)).headers["Location"]
+    form = {
+        "data": {"vault_id": str(vault_id)},
+        "files": {"file": ("a.csv", f"name,url,username,password\n{WORD},,,x")},
+    }
+    imported = (await client.post("/v1/vault/imports", headers=headers, **form)).json()
+    exported = (await client.post("/v1/vault/exports", headers=headers, json={})).json()
+    return {"upload_id": upload_path.rpartition("/")[2], "import_id": imported["id"], "export_id": exported["id"]}
 
 
 async def records(client, headers, vault_id, item_id, document_id):
