@@ -25,6 +25,17 @@ from app.vault.service.listing import Filters
 from app.vault.service.members import list_members, remove_member, update_member
 from app.vault.service.paying import count_for_owner
 from app.vault.service.purge import delete_blobs, destroy_vault, purge_due, sweep_blobs
+from app.vault.service.released import (
+    Gift,
+    ReleasedVault,
+    Scope,
+    list_released_documents,
+    list_released_items,
+    list_released_vaults,
+    open_released_document,
+    read_released_document,
+    read_released_item,
+)
 from app.vault.service.reseal import RESEAL_JOB, reseal_vault, rotate_vault_key
 from app.vault.service.trash import ITEM, purge, restore, trash
 from app.vault.service.vaults import (
@@ -53,6 +64,9 @@ __all__ = [
     "READ_JOB",
     "RESEAL_JOB",
     "Filters",
+    "Gift",
+    "ReleasedVault",
+    "Scope",
     "StoredFile",
     "VersionContent",
     "accept_invitation",
@@ -73,8 +87,12 @@ __all__ = [
     "list_item_versions",
     "list_items",
     "list_members",
+    "list_released_documents",
+    "list_released_items",
+    "list_released_vaults",
     "list_vaults",
     "open_document",
+    "open_released_document",
     "open_version",
     "purge",
     "purge_document",
@@ -83,6 +101,8 @@ __all__ = [
     "read_document",
     "read_item",
     "read_item_version",
+    "read_released_document",
+    "read_released_item",
     "read_vault",
     "remove_member",
     "require",

@@ -163,7 +163,7 @@ async def open_version(session: AsyncSession, version_id: UUID) -> VersionConten
     row = (await session.execute(statement.where(document_versions.c.id == version_id))).mappings().one_or_none()
     if row is None:
         raise DocumentNotFound
-    return await _content(session, row)
+    return await content_of(session, row)
 
 
 async def open_document(
@@ -187,11 +187,11 @@ async def open_document(
         raise DocumentNotFound
     if row["id"] is None:
         raise VersionNotFound
-    return await _content(session, row)
+    return await content_of(session, row)
 
 
-async def _content(session: AsyncSession, row: Any) -> VersionContent:
-    """What the sealed body says counts, not the columns that repeat it."""
+async def content_of(session: AsyncSession, row: Any) -> VersionContent:
+    """A version from its row with `CONTENT`. What the sealed body says counts, not the columns that repeat it."""
     ring = await ring_of(session, row["vault_id"], row["body"], row["document_body"])
     title = open_body(ring, documents, row["document_id"], row["document_body"])["title"]
     version = open_body(ring, document_versions, row["id"], row["body"])

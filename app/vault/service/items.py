@@ -92,7 +92,11 @@ async def _insert(session: AsyncSession, principal: Principal, values: dict[str,
 
 async def read_item(session: AsyncSession, principal: Principal, item_id: UUID) -> ItemRead:
     """An item that is not in the trash. Raises `ItemNotFound`."""
-    row = await visible_item(session, principal, item_id)
+    return await opened_item(session, await visible_item(session, principal, item_id))
+
+
+async def opened_item(session: AsyncSession, row: Any) -> ItemRead:
+    """A row of an item, as it is shown. Raises `ContentDamaged`."""
     return _opened(await ring_of(session, row["vault_id"], row["body"]), row)
 
 
