@@ -6,6 +6,7 @@ from app.auth import models as auth
 from app.db import models as db
 from app.db.base import Base
 from app.jobs import models as jobs
+from app.nominees import models as nominees
 from app.notifications import models as notifications
 from app.payments import models as payments
 from app.rag import models as rag
@@ -18,6 +19,7 @@ __all__ = [
     "auth",
     "db",
     "jobs",
+    "nominees",
     "notifications",
     "payments",
     "rag",

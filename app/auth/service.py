@@ -22,7 +22,7 @@ from app.auth.devices import device
 from app.auth.identities import create_identity, delete_identity, enter_by_foreign_token, list_identities
 from app.auth.links import make_link
 from app.auth.passkeys import create_passkey, delete_passkey, list_passkeys, start_passkey, update_passkey
-from app.auth.presence import last_seen
+from app.auth.presence import last_seen, note_presence
 from app.auth.profiles import Profile, find_profile, profile
 from app.auth.proofs import start_step_up, step_up
 from app.auth.purge import purge
@@ -80,6 +80,7 @@ __all__ = [
     "list_sessions",
     "make_link",
     "normalise_email",
+    "note_presence",
     "principal_of",
     "profile",
     "purge",

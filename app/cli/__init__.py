@@ -5,6 +5,7 @@ import typer
 from app.cli.config import config_app
 from app.cli.demo import demo
 from app.cli.keys import keys_app
+from app.cli.legacy import legacy_app
 from app.cli.migrate import migrate
 from app.cli.payments import payments_app
 from app.cli.status import status, stop
@@ -24,6 +25,7 @@ app.command()(demo)
 app.command()(migrate)
 app.add_typer(config_app)
 app.add_typer(keys_app)
+app.add_typer(legacy_app)
 app.add_typer(payments_app)
 
 

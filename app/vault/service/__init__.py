@@ -23,6 +23,7 @@ from app.vault.service.items import create_item, list_items, read_item, update_i
 from app.vault.service.leaving import leave_all
 from app.vault.service.listing import Filters
 from app.vault.service.members import list_members, remove_member, update_member
+from app.vault.service.naming import names_blobs
 from app.vault.service.paying import count_for_owner
 from app.vault.service.purge import delete_blobs, destroy_vault, purge_due, sweep_blobs
 from app.vault.service.released import (
@@ -91,6 +92,7 @@ __all__ = [
     "list_released_items",
     "list_released_vaults",
     "list_vaults",
+    "names_blobs",
     "open_document",
     "open_released_document",
     "open_version",

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,6 +25,7 @@ from app.vault.cells import open_body, ring_of
 from app.vault.errors import ContentDamaged, DocumentNotFound, EmptyFile, FileTooLarge, VersionNotFound
 from app.vault.models import document_versions, documents, members
 from app.vault.policy import open_to_members
+from app.vault.service.naming import named_blobs
 
 LONGEST_NAME: Final = 200
 UNNAMED: Final = "Untitled"
@@ -79,14 +80,16 @@ class VersionContent:
 
 
 @asynccontextmanager
-async def stored_file(content: AsyncIterator[bytes], name: str | None) -> AsyncIterator[StoredFile]:
+async def stored_file(
+    content: AsyncIterator[bytes], name: str | None, most_bytes: int | None = None
+) -> AsyncIterator[StoredFile]:
     """Store a file while it arrives; if the block ends by an exception and no row names the file, it is gone again.
 
-    Raises `EmptyFile`, `FileTooLarge`.
+    It may have `most_bytes`, by default as many as the settings allow. Raises `EmptyFile`, `FileTooLarge`.
     """
     settings, blobs = current().settings, current().blobs
     version_id, key, blob_name = new_id(), new_secret(), uuid4().hex
-    measured = _Measured(content, settings.max_upload_bytes)
+    measured = _Measured(content, most_bytes or settings.max_upload_bytes)
     try:
         await blobs.put(blob_name, seal_stream(version_id, key, measured.pieces(), settings.upload_chunk_bytes))
         clean = clean_name(name)
@@ -109,7 +112,7 @@ async def _discard(blob_name: str) -> None:
     """Delete a blob, unless a row names it: a commit may have come through though its answer did not."""
     try:
         async with session_scope() as session:
-            named = await session.scalar(select(exists().where(document_versions.c.blob_name == blob_name)))
+            named = await named_blobs(session, [blob_name])
         if not named:
             await current().blobs.delete(blob_name)
     except (SQLAlchemyError, OSError) as error:

@@ -13,6 +13,7 @@ from app.db.session import Actor, session_scope
 from app.jobs.service import JobRun, create_job
 from app.vault.models import document_versions, documents, invitations, items, vaults
 from app.vault.service.documents import forget_document
+from app.vault.service.naming import named_blobs
 from app.vault.service.vaults import PURGE_JOB
 
 ROWS_AT_ONCE: Final = 500
@@ -92,8 +93,7 @@ async def sweep_blobs(now: datetime) -> int:
 
 async def _sweep(names: list[str]) -> int:
     async with session_scope() as session:
-        statement = select(document_versions.c.blob_name).where(document_versions.c.blob_name.in_(names))
-        named = set(await session.scalars(statement))
+        named = await named_blobs(session, names)
     orphans = [name for name in names if name not in named]
     await delete_blobs(orphans)
     return len(orphans)
