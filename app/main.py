@@ -21,6 +21,7 @@ from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
 from app.db.runtime import close_runtime, open_runtime
 from app.jobs.router import router as jobs_router
+from app.nominees.router import router as nominees_router
 from app.payments.router import router as payments_router
 from app.rag.router import router as rag_router
 from app.vault.router import router as vault_router
@@ -30,6 +31,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     vault_router,
     rag_router,
     agents_router,
+    nominees_router,
     payments_router,
     jobs_router,
 )

@@ -4,6 +4,7 @@ from app.agents import tasks as agents
 from app.api import tasks as api
 from app.auth import tasks as auth
 from app.jobs import tasks as jobs
+from app.nominees import tasks as nominees
 from app.notifications import tasks as notifications
 from app.payments import tasks as payments
 from app.rag import tasks as rag
@@ -14,6 +15,7 @@ __all__ = [
     "api",
     "auth",
     "jobs",
+    "nominees",
     "notifications",
     "payments",
     "rag",

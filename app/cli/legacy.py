@@ -7,7 +7,6 @@ import typer
 
 from app.cli.work import stop_with
 
-
 legacy_app = typer.Typer(
     name="legacy", help="Open an export with printed sheets, without a server.", no_args_is_help=True
 )

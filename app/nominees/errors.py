@@ -141,6 +141,12 @@ class SheetsUnsuitable(Conflict):
     title = "More nominees are needed than there are"
 
 
+class LegacyKeyTaken(Conflict):
+    """Keys with this id are there already."""
+
+    title = "There are legacy keys with this id already"
+
+
 class NotOurShare(Conflict):
     """Words that are not the server's part of a legacy key with this scheme."""
 

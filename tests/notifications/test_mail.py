@@ -169,11 +169,18 @@ async def test_an_unknown_template_is_refused_when_it_is_queued():
 MORE = {
     "address": "203.0.113.7",
     "amount": "9.00 EUR",
+    "answer": "accepted",
+    "code": "314159",
     "day": "3 March 2027",
+    "days": "30",
     "device": "Firefox on Linux",
+    "link_days": "30",
+    "nominee": "Grace",
+    "owner": "Ada",
     "number": "LV-2026-000001",
     "prefix": "lv_8fKq2LmZ0a",
     "reason": "insufficient funds",
+    "stage": "1 of 2",
     "time": "08:30",
     "until": "3 March 2027",
 }

@@ -21,6 +21,9 @@ class LegacyKeyCreate(RequestModel):
 
     nominee_ids: Holders
     nominees_needed: Whole = Field(default=1, ge=1, le=MOST_HOLDERS, examples=[2])
+    fingerprint: Annotated[str, StringConstraints(max_length=100, pattern=r"^[a-z -]*$")] = Field(
+        default="", description="The words of your own keys, to be printed on the sheets, if you have sealed vaults."
+    )
 
 
 class LegacyKeyRegister(RequestModel):
@@ -60,3 +63,9 @@ class ServerSheet(ResponseModel):
 
     legacy_key_id: UUID
     words: str = Field(examples=[WORDS])
+
+
+class ServerSheetList(ResponseModel):
+    """The server's parts, those of the newest keys first."""
+
+    items: list[ServerSheet]

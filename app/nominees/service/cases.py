@@ -25,9 +25,12 @@ from app.nominees.errors import CaseIsOver, CaseNotFound
 from app.nominees.machine import Case, NotPossible, Rules, Trigger
 from app.nominees.models import case_events, cases, releases
 from app.nominees.policy import owned_case
+from app.nominees.schemas.cases import CaseEventRead, CaseRead
 from app.nominees.service.announcing import announce
 from app.nominees.service.clock import legacy_now
 from app.nominees.service.links import find_link
+from app.nominees.service.proofs import attestations_of, proofs_of
+from app.vault.service.listing import FIRST_PAGE
 
 COLUMNS: Final = tuple(field.name for field in fields(Case) if field.name != "rules")
 
@@ -137,3 +140,32 @@ async def stop_by_link(token: str, now: datetime | None = None) -> None:
         row = await locked(session, link["subject_id"])
         await _stop(session, row, await legacy_now(session, now))
     await auth.note_presence(link["user_id"])
+
+
+async def list_cases(
+    session: AsyncSession, principal: Principal, after: UUID | None, limit: int
+) -> tuple[list[CaseRead], UUID | None]:
+    """One page of the principal's cases, newest first; and the one that the next page continues after."""
+    mine = cases.c.user_id == principal.user_id, cases.c.id < (after or FIRST_PAGE)
+    statement = select(cases).where(*mine).order_by(cases.c.id.desc()).limit(limit + 1)
+    rows = (await session.execute(statement)).mappings().all()
+    shown = [await _read(session, row) for row in rows[:limit]]
+    return shown, shown[-1].id if len(rows) > limit else None
+
+
+async def read_case(session: AsyncSession, principal: Principal, case_id: UUID) -> CaseRead:
+    """A case of the principal's, with all that happened in it. Raises `CaseNotFound`."""
+    return await _read(session, await owned_case(session, principal, case_id))
+
+
+async def _read(session: AsyncSession, row: Any) -> CaseRead:
+    of_case = select(case_events).where(case_events.c.case_id == row["id"]).order_by(case_events.c.ordinal)
+    events = (await session.execute(of_case)).mappings().all()
+    shown = {
+        **row,
+        "attestations_needed": case_of(row).rules.attestations_needed,
+        "events": [CaseEventRead.model_validate(dict(event)) for event in events],
+        "attestations": await attestations_of(session, row["id"]),
+        "proofs": await proofs_of(session, row["id"]),
+    }
+    return CaseRead.model_validate(shown)

@@ -61,10 +61,3 @@ async def void_links(session: AsyncSession, nominee_id: UUID, *kinds: Kind) -> N
     """Make the links of a nominee useless, those of some kinds or all."""
     of_nominee = delete(links).where(links.c.nominee_id == nominee_id)
     await session.execute(of_nominee.where(links.c.kind.in_(kinds)) if kinds else of_nominee)
-
-
-async def purge_links(session: AsyncSession) -> int:
-    """Delete links that are too old to be followed; returns how many."""
-    return len(
-        (await session.scalars(delete(links).where(links.c.expires_at < func.now()).returning(links.c.id))).all()
-    )

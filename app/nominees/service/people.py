@@ -106,7 +106,11 @@ async def send_invitation(session: AsyncSession, person: Person) -> None:
 
 
 async def invite_again(session: AsyncSession, principal: Principal, nominee_id: UUID) -> NomineeRead:
-    """Send the invitation again. Raises `NomineeNotFound`, `InvitationAnswered`, `TooManyLetters`."""
+    """Send the invitation again.
+
+    Raises `SessionNeeded`, `NomineeNotFound`, `InvitationAnswered`, `TooManyLetters`.
+    """
+    auth.require_session(principal)
     row = await _mine(session, principal, nominee_id)
     if row["state"] == "accepted":
         raise InvitationAnswered

@@ -67,6 +67,12 @@ async def send_links(email: str, place: bytes) -> None:
                 await send_sign_in_link(session, person, "legacy_sign_in")
 
 
+async def find_sign_in(token: str) -> None:
+    """See that a sign-in link is good; nothing is changed. Raises `LegacyLinkNotFound`."""
+    async with session_scope() as session:
+        await find_link(session, "sign_in", token)
+
+
 async def send_code(token: str) -> None:
     """Mail a code for a link; earlier ones are void. Raises `LegacyLinkNotFound`, `TooManyLetters`."""
     async with session_scope() as session:
@@ -151,9 +157,3 @@ async def sign_out(session: AsyncSession, guest: Guest) -> None:
     """End the sign-in."""
     async with acting_for(session, guest.owner):
         await session.execute(delete(sessions).where(sessions.c.id == guest.session_id))
-
-
-async def purge_visits(session: AsyncSession) -> None:
-    """Delete codes and sign-ins that are over."""
-    for table in (codes, sessions):
-        await session.execute(delete(table).where(table.c.expires_at < func.now()))
