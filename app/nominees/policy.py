@@ -12,8 +12,8 @@ from app.nominees.models import cases, gifts, messages, nominees, plans
 
 GOING_ON: Final = cases.c.state.not_in(["stopped", "closed"])
 """A case that may still release something, or has."""
-OPEN_NOW: Final = (cases.c.state == "released") & (cases.c.ends_at > func.now())
-"""A case by which nominees may read just now."""
+OPEN_NOW: Final = (cases.c.state == "released") & (cases.c.stages > 0) & (cases.c.ends_at > func.now())
+"""A case by which nominees may read just now: something is released, and its time is not over."""
 
 
 def named_in(plan_id: Any) -> CompoundSelect[Any]:

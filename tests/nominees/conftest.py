@@ -1,7 +1,7 @@
 """A family with a plan, its letters, and time that is moved by the argument that says what time it is."""
 
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -10,21 +10,23 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import text
 
 from app.core.config import Settings
 from app.db.runtime import Runtime
 from app.db.session import session_scope
+from app.main import create_app
 from app.nominees import tasks
 from app.vault.schemas.documents import DocumentAccepted
 from app.vault.schemas.items import ItemRead
 from app.vault.schemas.vaults import VaultRead
-from tests.auth.conftest import mailbox, visit, visitor
+from tests.auth.conftest import mailbox, some_address
 from tests.conftest import drain_jobs
 from tests.factories import TestUser, auth, make_document, make_item, make_user, make_vault
 from tests.notifications.smtp import Mailbox, text_of
 
-__all__ = ["mailbox", "tasks", "visit", "visitor"]
+__all__ = ["mailbox", "tasks"]
 
 START = datetime(2031, 1, 1, 12, tzinfo=UTC)
 ROOT = "/v1/nominees"
@@ -163,6 +165,20 @@ class Legacy:
         return case
 
 
+@pytest.fixture(scope="session")
+def application(settings: Settings) -> FastAPI:
+    """Made once: finding its routes takes a second."""
+    return create_app(settings)
+
+
+@pytest.fixture
+async def visitor(application: FastAPI, runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
+    """HTTP from an address that nobody else comes from."""
+    transport = httpx.ASGITransport(application, client=(some_address(), 1234), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://lifevault.test") as client:
+        yield client
+
+
 @pytest.fixture
 async def legacy(visitor: httpx.AsyncClient, settings: Settings, mailbox: Mailbox, runtime: Runtime) -> Legacy:
     owner = await make_user(name="Ada Lovelace")
@@ -172,9 +188,6 @@ async def legacy(visitor: httpx.AsyncClient, settings: Settings, mailbox: Mailbo
     await make_item(owner, other, type="secure_note", title="Dear diary")
     document = await make_document(owner, vault, content=b"The excess is 250 euros.\n")
     return Legacy(visitor, settings, mailbox, owner, vault, other, item, document, datetime.now(UTC))
-
-
-Rows = Callable[..., Any]
 
 
 async def rows_of(statement: str, **values: object) -> list[Any]:
