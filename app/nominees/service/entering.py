@@ -5,9 +5,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.clock import utc_now
 from app.nominees.models import cases, nominees
 from app.nominees.policy import OPEN_NOW, plans_for
+from app.nominees.service.clock import legacy_now
 from app.nominees.service.letters import Person, accepted, find_people, receivers, to_owner, to_people
 
 
@@ -22,6 +22,6 @@ async def announce_entry(session: AsyncSession, nominee_id: UUID) -> None:
     for plan_id in plan_ids:
         others |= {person.id: person for person in accepted(await receivers(session, plan_id))}
     others.pop(nominee_id, None)
-    time = f"{utc_now():%Y-%m-%d %H:%M}"
+    time = f"{await legacy_now(session):%Y-%m-%d %H:%M}"
     await to_owner(session, visitor.user_id, "legacy_entered_owner", nominee=visitor.name, time=time)
     await to_people(session, list(others.values()), "legacy_entered", nominee=visitor.name, time=time)
