@@ -22,6 +22,7 @@ from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
 from app.db.runtime import close_runtime, open_runtime
 from app.jobs.router import router as jobs_router
+from app.nominees.router import router as nominees_router
 from app.notifications.router import router as notifications_router
 from app.payments.marketplace import Marketplace
 from app.payments.router import router as payments_router
@@ -35,6 +36,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     rag_router,
     reminders_router,
     agents_router,
+    nominees_router,
     payments_router,
     notifications_router,
     jobs_router,

@@ -7,6 +7,7 @@ from app.auth import models as auth
 from app.db import models as db
 from app.db.base import Base
 from app.jobs import models as jobs
+from app.nominees import models as nominees
 from app.notifications import models as notifications
 from app.notifications.webhooks import models as webhooks
 from app.payments import models as payments
@@ -22,6 +23,7 @@ __all__ = [
     "auth",
     "db",
     "jobs",
+    "nominees",
     "notifications",
     "payments",
     "rag",

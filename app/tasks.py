@@ -5,6 +5,7 @@ from app.api import tasks as api
 from app.audit import tasks as audit
 from app.auth import tasks as auth
 from app.jobs import tasks as jobs
+from app.nominees import tasks as nominees
 from app.notifications import tasks as notifications
 from app.payments import tasks as payments
 from app.rag import tasks as rag
@@ -17,6 +18,7 @@ __all__ = [
     "audit",
     "auth",
     "jobs",
+    "nominees",
     "notifications",
     "payments",
     "rag",

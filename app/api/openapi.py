@@ -15,6 +15,7 @@ from app.core.errors import AppError, Forbidden
 TAGS = [
     {"name": "auth", "description": "Accounts, sign-in and sessions."},
     {"name": "vault", "description": "Vaults, members, records and documents."},
+    {"name": "nominees", "description": "Legacy: who gets what, when its owner can't give it any more."},
     {"name": "rag", "description": "Search in your documents, and questions answered with exact citations."},
     {"name": "reminders", "description": "What is due, when you are told of it, and a calendar feed."},
     {"name": "agents", "description": "Assistants that answer from your papers, and act only when you approve."},
@@ -31,6 +32,7 @@ Every error is a problem (RFC 9457): `type` and `code` are stable, nothing that 
 """
 
 
+ACCOUNT = "OAuth2PasswordBearer"
 API_KEY = "ApiKey"
 API_KEY_SCHEME = {
     "type": "http",
@@ -105,8 +107,9 @@ def _offer_idempotency(app: FastAPI, document: dict[str, Any]) -> None:
 
 
 def _offer_api_key(operation: dict[str, Any]) -> None:
-    """Name the second way to sign in, unless the operation wants the person."""
-    if operation.get("security") and SessionNeeded.code() not in str(operation["responses"]["403"]):
+    """Name the second way to sign in, unless the operation wants the person, or somebody without an account."""
+    by_account = any(ACCOUNT in each for each in operation.get("security", []))
+    if by_account and SessionNeeded.code() not in str(operation["responses"]["403"]):
         scopes = [name for each in operation["security"] for names in each.values() for name in names]
         operation["security"].append({API_KEY: scopes})
 

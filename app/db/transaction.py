@@ -33,6 +33,11 @@ class Actor:
         return cls(f"vault:{vault_id}")
 
     @classmethod
+    def nominee(cls, nominee_id: UUID) -> "Actor":
+        """Somebody without an account, to whom no row is shown before a policy has decided."""
+        return cls(f"nominee:{nominee_id}")
+
+    @classmethod
     def family(cls, family_id: UUID) -> "Actor":
         """What one family pays and uses."""
         return cls(f"family:{family_id}")
