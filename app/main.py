@@ -22,17 +22,21 @@ from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
 from app.db.runtime import close_runtime, open_runtime
 from app.jobs.router import router as jobs_router
+from app.notifications.router import router as notifications_router
 from app.payments.marketplace import Marketplace
 from app.payments.router import router as payments_router
 from app.rag.router import router as rag_router
+from app.reminders.router import router as reminders_router
 from app.vault.router import router as vault_router
 
 ROUTERS: tuple[APIRouter, ...] = (
     auth_router,
     vault_router,
     rag_router,
+    reminders_router,
     agents_router,
     payments_router,
+    notifications_router,
     jobs_router,
     audit_router,
 )

@@ -8,8 +8,10 @@ from app.db import models as db
 from app.db.base import Base
 from app.jobs import models as jobs
 from app.notifications import models as notifications
+from app.notifications.webhooks import models as webhooks
 from app.payments import models as payments
 from app.rag import models as rag
+from app.reminders import models as reminders
 from app.vault import models as vault
 
 __all__ = [
@@ -23,5 +25,7 @@ __all__ = [
     "notifications",
     "payments",
     "rag",
+    "reminders",
     "vault",
+    "webhooks",
 ]

@@ -8,6 +8,7 @@ from app.jobs import tasks as jobs
 from app.notifications import tasks as notifications
 from app.payments import tasks as payments
 from app.rag import tasks as rag
+from app.reminders import tasks as reminders
 from app.vault import tasks as vault
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "notifications",
     "payments",
     "rag",
+    "reminders",
     "vault",
 ]

@@ -6,7 +6,7 @@ from alembic import op
 from app.db.security import IS_SYSTEM, USER, VAULT, in_readable_vault, in_writable_vault, protect
 
 revision = "b1c0"
-down_revision = "b0c0"
+down_revision = "b9c0"
 branch_labels = None
 depends_on = None
 

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.accounts import add_user, mark_verified
+from app.auth.acts import note
 from app.auth.addresses import valid_email
 from app.auth.errors import IdentityNotFound, IdentityTaken, UnknownIdentity
 from app.auth.issuer_keys import issuers
@@ -154,6 +155,7 @@ async def create_identity(session: AsyncSession, principal: Principal, token: st
     await require_recent(session, principal)
     _, claims = await _verify(token)
     row = await link_identity(session, principal.user_id, claims.issuer, claims.subject)
+    await note(session, principal, principal.user_id, "auth.identity_created", row.id)
     return _read(row, await current().keys.ring(session, principal.user_id, row.body))
 
 
@@ -181,3 +183,4 @@ async def delete_identity(session: AsyncSession, principal: Principal, identity_
     mine = Identity.id == identity_id, Identity.user_id == principal.user_id
     if await session.scalar(delete(Identity).where(*mine).returning(Identity.id)) is None:
         raise IdentityNotFound
+    await note(session, principal, principal.user_id, "auth.identity_deleted", identity_id)

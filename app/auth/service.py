@@ -29,6 +29,7 @@ from app.auth.identities import (
 )
 from app.auth.links import make_link
 from app.auth.passkeys import create_passkey, delete_passkey, list_passkeys, start_passkey, update_passkey
+from app.auth.people import ExpiringKey, account_of, expiring_api_keys, has_password, people
 from app.auth.profiles import Profile, find_profile, profile
 from app.auth.proofs import start_step_up, step_up
 from app.auth.purge import purge
@@ -51,7 +52,9 @@ from app.auth.tokens import principal_of, token_pair
 from app.auth.totp import confirm_totp, delete_totp, set_up_totp
 
 __all__ = [
+    "ExpiringKey",
     "Profile",
+    "account_of",
     "add_user",
     "api_key_prefix",
     "before_deletion",
@@ -77,9 +80,11 @@ __all__ = [
     "enter_linked",
     "enter_live_session",
     "envelope_email",
+    "expiring_api_keys",
     "find_profile",
     "find_session",
     "finish_sign_in",
+    "has_password",
     "is_api_key",
     "list_api_keys",
     "list_identities",
@@ -87,6 +92,7 @@ __all__ = [
     "list_sessions",
     "make_link",
     "normalise_email",
+    "people",
     "principal_of",
     "profile",
     "purge",

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from app.core.clock import is_zone
+
 if TYPE_CHECKING:
     from app.core.config import Settings
 
@@ -35,6 +37,8 @@ def problems_of(settings: "Settings") -> list[str]:
         problems.append("LIFEVAULT_EMBEDDER_URL and LIFEVAULT_EMBEDDER_MODEL are needed for the http embedder")
     if bool(settings.model_url) != bool(settings.model_name):
         problems.append("LIFEVAULT_MODEL_URL and LIFEVAULT_MODEL_NAME go together")
+    if not is_zone(settings.default_time_zone):
+        problems.append("LIFEVAULT_DEFAULT_TIME_ZONE must be a time zone like Europe/Berlin")
     problems += _payment_problems(settings)
     if settings.environment == "production":
         problems += _production_problems(settings)
@@ -137,6 +141,7 @@ def _production_problems(settings: "Settings") -> list[str]:
             len(each.strip()) < LEAST_SECRET for each in settings.rapidapi_secrets.get_secret_value().split(",") if each
         ),
         "LIFEVAULT_PAYMENT_PROVIDER must not be sim: it moves no money": settings.payment_provider == "sim",
+        "LIFEVAULT_PUSH_PRIVATE_ADDRESSES must be off": settings.push_private_addresses,
         "LIFEVAULT_STRIPE_URL must be https": not settings.stripe_url.startswith("https://"),
         "LIFEVAULT_MAIL_FROM must be an address of yours": settings.mail_from.rstrip(">").endswith(".invalid"),
     }

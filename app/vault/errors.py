@@ -123,6 +123,18 @@ class OwnerStays(Conflict):
     title = "The owner can't be removed: make somebody else the owner first"
 
 
+class AlreadyOwner(Conflict):
+    """The vault can't be offered to the one who has it."""
+
+    title = "This person owns the vault already"
+
+
+class TransferNotFound(NotFound):
+    """No open offer of this vault that the principal made or may accept."""
+
+    title = "There is no offer to hand this vault over"
+
+
 class TooManyInvitations(TooManyRequests):
     """More invitations by one person, or to one address, than an hour should see."""
 

@@ -7,8 +7,11 @@ from app.core.clock import utc_now
 from app.core.tasks import task
 from app.db.session import session_scope
 from app.jobs.errors import JobFailed
-from app.jobs.service import JobRun
+from app.jobs.service import EVENT_HOOKS, JobRun
 from app.vault import service
+from app.vault.service.telling import tell_programs
+
+EVENT_HOOKS.append(tell_programs)
 
 
 @task(service.PURGE_JOB)
@@ -45,6 +48,12 @@ async def purge_due(now: datetime | None = None) -> int:
 async def sweep_blobs(now: datetime | None = None) -> int:
     """Delete files that no row names; returns how many."""
     return await service.sweep_blobs(now or utc_now())
+
+
+@task("vault.forget_changes", every=timedelta(days=1))
+async def forget_changes(now: datetime | None = None) -> int:
+    """Forget what has been gone for long in the feed of changes; returns how many."""
+    return await service.forget_changes(now or utc_now())
 
 
 @task("vault.leave_all", on="auth.account_deleted")

@@ -33,7 +33,7 @@ async def rows_of(vault_id):
 
 async def record(person, vault, action="vault.item_created", subject_id=None, **ids):
     async with session_scope(Actor.user(person.id)) as session:
-        return await audit.record(session, principal_of(person), vault.id, action, subject_id, **ids)
+        await audit.record(session, principal_of(person), vault.id, action, subject_id, **ids)
 
 
 async def test_each_entry_commits_to_all_before_it(runtime):

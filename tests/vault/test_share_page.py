@@ -54,7 +54,13 @@ async def test_a_record_is_shown_and_everything_in_it_is_escaped(home: Home):
     assert (shown.status_code, shown.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "<script>" not in shown.text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown.text
-    for text in ("Ada Lovelace", "<summary>Show</summary><span>s3cret</span>", "12.50 EUR", "<dd>yes</dd>", "4 more times"):
+    for text in (
+        "Ada Lovelace",
+        "<summary>Show</summary><span>s3cret</span>",
+        "12.50 EUR",
+        "<dd>yes</dd>",
+        "4 more times",
+    ):
         assert text in shown.text
     assert made["token"] not in shown.text
 

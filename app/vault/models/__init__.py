@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     LargeBinary,
+    SmallInteger,
     Table,
     UniqueConstraint,
     text,
@@ -92,6 +93,32 @@ class VaultInvitation(Base):
     body: Mapped[Body]
     key_id: Mapped[KeyId]
     invited_by: Mapped[UUID]
+    expires_at: Mapped[datetime]
+    created_at: Mapped[CreatedAt]
+
+
+class VaultTransfer(Base):
+    """An open offer of the owner to hand the vault over to a member; it goes when one of them leaves."""
+
+    __tablename__ = "vault_transfers"
+    __table_args__ = (
+        UniqueConstraint("vault_id"),
+        Index(None, "to_user"),
+        *(
+            ForeignKeyConstraint(
+                ["vault_id", column],
+                ["vault_members.vault_id", "vault_members.user_id"],
+                name=f"fk_vault_transfers_{column}",
+                ondelete="CASCADE",
+            )
+            for column in ("from_user", "to_user")
+        ),
+    )
+
+    id: Mapped[Id]
+    vault_id: Mapped[UUID]
+    from_user: Mapped[UUID]
+    to_user: Mapped[UUID]
     expires_at: Mapped[datetime]
     created_at: Mapped[CreatedAt]
 
@@ -191,9 +218,42 @@ class VaultDocumentVersion(Base):
     created_at: Mapped[CreatedAt]
 
 
+class VaultChange(Base):
+    """The last that happened to one thing in a vault, noted by triggers (see `app.db.changes`)."""
+
+    __tablename__ = "vault_changes"
+    __table_args__ = (
+        Index("ix_vault_changes_order", "vault_id", "xid", "number"),
+        Index("ix_vault_changes_access", "subject_id", "xid", "number", postgresql_where=text("kind = 'access'")),
+        Index("ix_vault_changes_gone", "at", postgresql_where=text("change IN ('purged', 'removed')")),
+    )
+
+    vault_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    subject_id: Mapped[UUID] = mapped_column(primary_key=True)
+    change: Mapped[str]
+    revision: Mapped[int | None]
+    xid: Mapped[int] = mapped_column(BigInteger)
+    number: Mapped[int] = mapped_column(BigInteger)
+    at: Mapped[datetime]
+
+
+class VaultChangeState(Base):
+    """One row: where and since when cursors of the feed are good, and up to which transaction nothing is known."""
+
+    __tablename__ = "vault_change_state"
+    __table_args__ = (CheckConstraint("id = 1", name="one"),)
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    epoch: Mapped[int] = mapped_column(BigInteger)
+    place: Mapped[str]
+    horizon: Mapped[int] = mapped_column(BigInteger)
+
+
 vaults = cast(Table, Vault.__table__)
 members = cast(Table, VaultMember.__table__)
 invitations = cast(Table, VaultInvitation.__table__)
+transfers = cast(Table, VaultTransfer.__table__)
 items = cast(Table, VaultItem.__table__)
 item_versions = cast(Table, VaultItemVersion.__table__)
 documents = cast(Table, VaultDocument.__table__)
@@ -203,3 +263,5 @@ favourites = cast(Table, VaultFavourite.__table__)
 links = cast(Table, VaultLink.__table__)
 shares = cast(Table, VaultShare.__table__)
 share_views = cast(Table, VaultShareView.__table__)
+changes = cast(Table, VaultChange.__table__)
+change_state = cast(Table, VaultChangeState.__table__)

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from app.vault.router import (
+    activity,
     changes,
     documents,
     downloads,
@@ -12,12 +13,27 @@ from app.vault.router import (
     search,
     share_page,
     shares,
+    transfers,
     types,
     uploads,
     vaults,
 )
 
 router = APIRouter(prefix="/vault", tags=["vault"])
-PARTS = (vaults, members, types, items, changes, links, search, share_page, shares, documents, uploads, downloads)
-for part in PARTS:
+for part in (
+    vaults,
+    members,
+    transfers,
+    activity,
+    types,
+    items,
+    changes,
+    links,
+    search,
+    share_page,
+    shares,
+    documents,
+    uploads,
+    downloads,
+):
     router.include_router(part.router)

@@ -62,7 +62,9 @@ async def read_content(
     tag = etag(content.sha256)
     if if_none_match is not None and matches(if_none_match, tag):
         return Response(status_code=304, headers=_headers(content))
-    return await streamed(content, range_header if if_range in (None, tag) else None)
+    wanted = range_header if if_range in (None, tag) else None
+    await service.record_download(session, principal, content, whole=wanted is None)
+    return await streamed(content, wanted)
 
 
 @router.head(

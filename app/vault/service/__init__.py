@@ -21,6 +21,7 @@ from app.vault.service.documents import (
     update_document,
 )
 from app.vault.service.favourites import add_favourite, remove_favourite
+from app.vault.service.following import ItemNow, WaitingInvitation, item_now, roles_in, waiting_invitations
 from app.vault.service.history import list_item_versions, read_item_version, restore_item_version
 from app.vault.service.invitations import accept_invitation, create_invitation, list_invitations, revoke_invitation
 from app.vault.service.items import create_item, list_items, read_item, update_item
@@ -70,8 +71,10 @@ __all__ = [
     "READ_JOB",
     "RESEAL_JOB",
     "Filters",
+    "ItemNow",
     "StoredFile",
     "VersionContent",
+    "WaitingInvitation",
     "accept_invitation",
     "add_favourite",
     "add_version",
@@ -93,6 +96,7 @@ __all__ = [
     "document_titles",
     "find_kind",
     "forget_member",
+    "item_now",
     "kinds_of",
     "leave_all",
     "list_document_versions",
@@ -138,6 +142,7 @@ __all__ = [
     "restore_vault",
     "revoke_invitation",
     "revoke_share",
+    "roles_in",
     "rotate_vault_key",
     "search_items",
     "stored_file",
@@ -153,4 +158,5 @@ __all__ = [
     "update_vault",
     "version_ids",
     "visible_document_versions",
+    "waiting_invitations",
 ]

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.db.keys import KeyRing
 from app.vault.cells import open_body, ring_of
@@ -57,7 +58,10 @@ async def restore_item_version(
     ring = await ring_of(session, item["vault_id"], item["body"], row["body"])
     before = open_body(ring, items, item_id, item["body"])
     content = open_body(ring, item_versions, row["id"], row["body"])
-    return await replace_content(session, principal, ring, item, before, content)
+    restored = await replace_content(session, principal, ring, item, before, content)
+    ids = {"restored": revision, "revision": restored.revision}
+    await audit.record(session, principal, item["vault_id"], "vault.item_version_restored", item_id, **ids)
+    return restored
 
 
 async def version_row(session: AsyncSession, item_id: UUID, revision: int) -> Any:

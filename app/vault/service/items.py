@@ -1,5 +1,6 @@
 """Items: typed records, one sealed body each."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -7,12 +8,13 @@ from uuid import UUID
 from sqlalchemy import bindparam, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.core.clock import new_id
 from app.db.keys import KeyRing
 from app.db.runtime import current
 from app.db.statements import Statement
-from app.vault.cells import open_body, ring_of, seal_body, tag_digests
+from app.vault.cells import open_body, ring_of, rings_of, seal_body, tag_digests
 from app.vault.errors import InvalidFields, ItemNotFound, LimitReached, RoleTooLow, StaleRevision
 from app.vault.etags import check_revision
 from app.vault.models import favourites, item_versions, items, members
@@ -105,6 +107,7 @@ async def _insert(session: AsyncSession, principal: Principal, values: dict[str,
         created_at = await CREATE.scalar(session, **values, most=most)
     if created_at is None:
         raise LimitReached("The vault holds as many items as it may; purge some")
+    await audit.record(session, principal, values["vault_id"], "vault.item_created", values["id"])
     return created_at
 
 
@@ -148,6 +151,18 @@ async def list_items(
     return [opened(kinds[row["type"]], found.rings[row["vault_id"]], row) for row in found.rows], found.last
 
 
+async def items_by_id(session: AsyncSession, principal: Principal, item_ids: Collection[UUID]) -> list[ItemRead]:
+    """Those of these items that the principal may read and that are not in the trash."""
+    if not item_ids:
+        return []
+    mine = members.c.user_id == principal.user_id, items.c.id.in_(item_ids), items.c.trashed_at.is_(None)
+    statement = select(*COLUMNS).select_from(open_to_members(items)).where(*mine)
+    rows = (await session.execute(statement)).mappings().all()
+    rings = await rings_of(session, rows)
+    kinds = await kinds_of(session, {row["type"] for row in rows})
+    return [opened(kinds[row["type"]], rings[row["vault_id"]], row) for row in rows]
+
+
 async def update_item(
     session: AsyncSession, principal: Principal, item_id: UUID, data: ItemUpdate, *, if_match: str | None
 ) -> ItemRead:
@@ -169,7 +184,9 @@ async def update_item(
     }
     if len(content["fields"]) > MOST_FIELDS:
         raise InvalidFields(f"A record has at most {MOST_FIELDS} fields")
-    return await replace_content(session, principal, ring, row, before, content)
+    item = await replace_content(session, principal, ring, row, before, content)
+    await audit.record(session, principal, item.vault_id, "vault.item_updated", item_id, revision=item.revision)
+    return item
 
 
 async def writable_item(session: AsyncSession, principal: Principal, item_id: UUID, if_match: str | None) -> Any:

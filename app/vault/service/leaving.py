@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.errors import OwnershipRemains
 from app.auth.principal import Principal
 from app.auth.service import before_deletion
@@ -40,6 +41,7 @@ async def leave_all(session: AsyncSession, user_id: UUID) -> int:
     rows = (await session.execute(gone)).all()
     for vault_id, role in rows:
         await emit(session, "vault.member_removed", vault_id=vault_id, user_id=user_id)
+        await audit.record(session, None, vault_id, "vault.member_removed", user_id)
         if role == "owner" and not await _hand_over(session, vault_id):
             await _purge(session, vault_id)
     return len(rows)
@@ -64,6 +66,7 @@ async def _hand_over(session: AsyncSession, vault_id: UUID) -> bool:
     if user_id is None:
         return False
     await emit(session, "vault.member_changed", vault_id=vault_id, user_id=user_id)
+    await audit.record(session, None, vault_id, "vault.member_changed", user_id, role="owner")
     return True
 
 

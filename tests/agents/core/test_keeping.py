@@ -8,6 +8,7 @@ import pytest
 from app.agents import schedules
 from app.agents.catalogue import ASSISTANT
 from app.agents.masking import Mask
+from app.core.clock import on_wall
 from app.core.config import Settings
 from tests.agents.core.model import Model, asks
 from tests.agents.core.people import RUNS, make_home, run_agent
@@ -88,7 +89,7 @@ async def test_a_schedule_starts_one_run_each_day_however_often_it_is_looked_at(
 
 def test_when_the_clocks_change_a_schedule_is_due_once():
     def due(day: date, minute: int) -> datetime:
-        return schedules.at(day, minute, "Europe/Berlin")
+        return on_wall(day, minute, "Europe/Berlin")
 
     assert due(date(2026, 10, 25), 150) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     assert due(date(2026, 3, 29), 150) == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
