@@ -6,8 +6,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agents import approvals
+from app.agents.errors import EffectFailed
 from app.agents.models import Approval
 from app.agents.tools.registry import ToolContext, ToolResult, tool_of
+from app.auth.principal import Principal
+from app.core.errors import AppError
 
 
 async def perform(
@@ -27,6 +30,20 @@ async def perform(
     result = await tool.run(context.within(session), parsed)
     await approvals.keep_result(session, row, {"text": result.text, "data": result.data})
     return result
+
+
+async def perform_now(session: AsyncSession, principal: Principal, row: Approval) -> None:
+    """Do what a program asked for outside a run, in the transaction in which the person gave leave.
+
+    Raises `EffectFailed`; then the caller rolls back, and the leave has not been given.
+    """
+    content = await approvals.contents(session, row)
+    vault_ids = content.get("vault_ids")
+    scope = None if vault_ids is None else tuple(UUID(each) for each in vault_ids)
+    try:
+        await perform(session, ToolContext(principal, None, scope), row.id, row.tool, content["arguments"])
+    except AppError as error:
+        raise EffectFailed(error.title) from error
 
 
 async def done_before(session: AsyncSession, row: Approval) -> ToolResult | None:

@@ -10,7 +10,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.agents import agents, approvals, conversations, events
+from app.agents import agents, approvals, conversations, effects, events
+from app.agents.added import NOTHING, Added
 from app.agents.cells import opened, opened_all, sealed
 from app.agents.errors import RunBusy, RunNotFound, RunOver, TooMany
 from app.agents.events import RunEvent
@@ -32,8 +33,10 @@ AT_REST: Final = (*OVER, "waiting")
 _here: Final[set[asyncio.Task[None]]] = set()
 
 
-async def start_run(session: AsyncSession, principal: Principal, agent_id: UUID, data: RunCreate) -> Run:
-    """Write down a run and queue it; it begins after the commit.
+async def start_run(
+    session: AsyncSession, principal: Principal, agent_id: UUID, data: RunCreate, added: Added = NOTHING
+) -> Run:
+    """Write down a run and queue it; it begins after the commit. `added` is what a program adds.
 
     Raises `AgentNotFound`, `ConversationNotFound`, `RunBusy`, `TooMany`, `VaultNotFound`.
     """
@@ -44,6 +47,7 @@ async def start_run(session: AsyncSession, principal: Principal, agent_id: UUID,
     conversation_id = await conversations.of_run(session, principal, agent_id, data)
     run_id = new_id()
     content = {"message": data.message, "agent": agent.model_dump(mode="json"), "vault_ids": _scope(agent, data)}
+    content["added"] = added.model_dump(mode="json")
     run = Run(
         id=run_id,
         user_id=principal.user_id,
@@ -115,6 +119,13 @@ async def list_runs(
     return [_read(run, content, asked.get(run.id, [])) for run, content in zip(rows, contents, strict=True)]
 
 
+async def asked_of(session: AsyncSession, run: Run) -> list[ApprovalRead]:
+    """What a run asks the person for and is still to be decided."""
+    now = utc_now()
+    rows = [each for each in await approvals.of_run(session, run.id) if each.state == "pending"]
+    return [await approval_read(session, row) for row in rows if row.expires_at > now]
+
+
 async def approval_read(session: AsyncSession, row: Approval) -> ApprovalRead:
     """An approval with the very arguments that it is bound to."""
     arguments = (await approvals.contents(session, row))["arguments"]
@@ -123,9 +134,9 @@ async def approval_read(session: AsyncSession, row: Approval) -> ApprovalRead:
 
 
 async def decide(session: AsyncSession, principal: Principal, approval_id: UUID, approve: bool) -> Approval:
-    """Decide about an approval; its run goes on when nothing is left to decide.
+    """Decide about an approval; its run goes on when nothing is left to decide, what has no run is done at once.
 
-    Raises `ApprovalNotFound`, `ApprovalDecided`, `Forbidden`, `RunOver`.
+    Raises `ApprovalNotFound`, `ApprovalDecided`, `ApproverNeeded`, `EffectFailed`, `Forbidden`, `RunOver`.
     """
     row = await approvals.find(session, principal, approval_id)
     run = await find(session, principal, row.run_id, lock=True) if row.run_id else None
@@ -136,6 +147,8 @@ async def decide(session: AsyncSession, principal: Principal, approval_id: UUID,
         data = {"approval_id": str(approval_id), "approved": approve}
         await events.append(session, run.id, run.user_id, "decision", data)
         await resume(session, run)
+    elif approve:
+        await effects.perform_now(session, principal, row)
     return row
 
 

@@ -16,6 +16,7 @@ from app.agents.errors import (
     ApprovalNotFound,
     ApproverNeeded,
     ConversationNotFound,
+    EffectFailed,
     RunBusy,
     RunNotFound,
     RunOver,
@@ -30,7 +31,7 @@ from app.api.problems import problems
 from app.auth.principal import Principal
 from app.vault.errors import VaultNotFound
 
-DECIDING: Final = (ApprovalNotFound, ApprovalDecided, ApproverNeeded, RunOver)
+DECIDING: Final = (ApprovalNotFound, ApprovalDecided, ApproverNeeded, EffectFailed, RunOver)
 
 router = APIRouter(prefix="/agents")
 STREAM = event_stream(**{kind: {"type": "object"} for kind in events.KINDS})
@@ -145,7 +146,10 @@ async def read_approval(approval_id: UUID, principal: Runner, session: SessionDe
 
 @router.post("/approvals/{approval_id}/decision", responses=problems(*DECIDING))
 async def decide_approval(approval_id: UUID, data: Decision, principal: Runner, session: SessionDep) -> ApprovalRead:
-    """Allow or refuse it. An approval counts for exactly this, once, until it expires."""
+    """Allow or refuse it. An approval counts for exactly this, once, until it expires.
+
+    What an agent asked for in a run is done by the run; what a program asked for is done now.
+    """
     row = await runs.decide(session, principal, approval_id, data.approve)
     if row.run_id:
         await _go_on(principal, session, row.run_id)
