@@ -1,4 +1,4 @@
-"""What a program adds to a run that it starts for a person; nothing of it is believed to be from the person or from us."""
+"""What a program adds to a run that it starts for a person; none of it is taken for the person's words or for ours."""
 
 from typing import Any, Final
 
@@ -17,7 +17,8 @@ class Added(ResponseModel):
     """Sealed with the run. Messages are in the form of `app.agents.history.dumped`.
 
     `given`: what was said before, instead of what the conversation holds. `first`: what the run begins with, instead of
-    the person's message. `settings`: how the model should write, in the words of pydantic-ai.
+    the person's message. `settings`: how the model should write, in the words of pydantic-ai. `echo`: what the face
+    shows again beside the answer.
     """
 
     instructions: str
@@ -25,9 +26,10 @@ class Added(ResponseModel):
     given: list[Any] | None
     first: Any | None
     settings: dict[str, Any]
+    echo: dict[str, Any]
 
 
-NOTHING: Final = Added(instructions="", functions=[], given=None, first=None, settings={})
+NOTHING: Final = Added(instructions="", functions=[], given=None, first=None, settings={}, echo={})
 
 
 class Call(ResponseModel):

@@ -62,8 +62,13 @@ async def before(session: AsyncSession, conversation_id: UUID, run_id: UUID) -> 
     for content in reversed(await opened_all(session, "agent_runs", rows)):
         if content["output"]:  # one that handed a call over goes on in the run that brought the result
             messages.append(ModelRequest([UserPromptPart(content["message"])]))
-            messages.append(ModelResponse([TextPart(_MARKERS.sub("", content["output"]))]))
+            messages.append(ModelResponse([TextPart(unmarked(content["output"]))]))
     return messages
+
+
+def unmarked(text: str) -> str:
+    """An answer without markers: their numbers mean nothing in another run."""
+    return _MARKERS.sub("", text)
 
 
 def quotes(messages: list[ModelMessage]) -> list[Quote]:

@@ -6,7 +6,7 @@ from contextlib import aclosing, suppress
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -176,6 +176,16 @@ async def cancel_run(session: AsyncSession, principal: Principal, run_id: UUID) 
     if await session.scalar(ended.returning(Run.id).execution_options(synchronize_session=False)) is None:
         raise RunOver
     await events.append(session, run_id, run.user_id, "done", {"state": "cancelled", "reason": "cancelled"})
+
+
+async def remove_run(session: AsyncSession, principal: Principal, run_id: UUID) -> None:
+    """Delete a run, and its conversation with the last one. Raises `RunNotFound`, `RunBusy` while it goes on."""
+    run = await find(session, principal, run_id, lock=True)
+    if run.state in ("queued", "running"):
+        raise RunBusy
+    await session.execute(delete(Run).where(Run.id == run_id))
+    if await session.scalar(select(Run.id).where(Run.conversation_id == run.conversation_id).limit(1)) is None:
+        await conversations.remove(session, principal, run.conversation_id)
 
 
 def work_here(job_id: UUID) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -28,11 +28,13 @@ ASKS: Final = "This needs your approval before I go on:"
 class Rest:
     """A run that has ended, or waits for the person, or still goes on.
 
-    `approvals` are those that are to be decided; then `text` tells of them. `message` is what was asked.
+    `approvals` are those that are to be decided; then `text` tells of them. `message` is what was asked, `echo` what
+    the face keeps beside it.
     """
 
     run: Run
     message: str
+    echo: dict[str, Any]
     text: str
     model: str | None
     citations: list[CitationRead]
@@ -49,6 +51,7 @@ async def rest_of(session: AsyncSession, principal: Principal, run_id: UUID) -> 
     return Rest(
         run=run,
         message=content["message"],
+        echo=content.get("added", {}).get("echo", {}),
         text=text,
         model=content.get("model"),
         citations=[CitationRead.model_validate(each) for each in content.get("citations", [])],

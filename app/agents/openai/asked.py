@@ -88,9 +88,14 @@ def asked_by(turns: list[Turn], before: list[ModelMessage] | None = None) -> Ask
 
 def _waiting(before: list[ModelMessage]) -> dict[str, str]:
     """The calls that have no result yet."""
-    last = before[-1] if before else None
-    parts = last.parts if isinstance(last, ModelResponse) else []
-    return {part.tool_call_id: part.tool_name for part in parts if isinstance(part, ToolCallPart)}
+    waiting: dict[str, str] = {}
+    for message in before:
+        for part in message.parts:
+            if isinstance(part, ToolCallPart):
+                waiting[part.tool_call_id] = part.tool_name
+            elif isinstance(part, ToolReturnPart):
+                waiting.pop(part.tool_call_id, None)
+    return waiting
 
 
 def _answer(text: str, calls: list[tuple[str, str, str]]) -> ModelResponse:
@@ -121,7 +126,13 @@ def _shown(messages: list[ModelMessage]) -> str:
 
 
 def added(
-    asked: Asked, instructions: str, functions: list[Parameters], settings: dict[str, Any], *, given: bool = True
+    asked: Asked,
+    instructions: str,
+    functions: list[Parameters],
+    settings: dict[str, Any],
+    *,
+    given: bool = True,
+    echo: dict[str, Any] | None = None,
 ) -> Added:
     """What the run is told besides; `given`: the messages before it come from here, not from the conversation."""
     return Added(
@@ -133,4 +144,5 @@ def added(
         given=dumped(asked.given) if given else None,
         first=dumped([asked.first])[0],
         settings=settings,
+        echo=echo or {},
     )

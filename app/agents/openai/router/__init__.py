@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from app.agents.openai.router import chat, models
+from app.agents.openai.router import chat, models, responses
 
 router = APIRouter(prefix="/openai/v1", tags=["openai"])
-for each in (models.router, chat.router):
+for each in (models.router, chat.router, responses.router):
     router.include_router(each)
