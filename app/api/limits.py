@@ -57,6 +57,7 @@ class UploadRoute:
 UPLOADS = (
     UploadRoute("POST", re.compile(r"/v1/vault/documents")),
     UploadRoute("PUT", re.compile(r"/v1/vault/documents/[^/]+/content")),
+    UploadRoute("POST", re.compile(r"/openai/v1/files")),
 )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from app.api.faces import FACES, Face
-from app.core.errors import NotFound, Unavailable, Unprocessable
+from app.core.errors import Conflict, NotFound, Unavailable, Unprocessable
 from app.core.schemas import ResponseModel
 
 PREFIX: Final = "/openai/"
@@ -54,6 +54,18 @@ class EmbedderMissing(Unavailable):
     """No embedder is installed or configured, or it does not answer."""
 
     title = "There is no embedder at the moment"
+
+
+class WrongDimensions(Unprocessable):
+    """Vectors have one length here."""
+
+    title = "Vectors of this length are not offered"
+
+
+class FileElsewhere(Conflict):
+    """The document lies in another vault: a vault is chosen by the upload."""
+
+    title = "This file is in another vault: upload it with this vault_id"
 
 
 class VaultNeeded(Unprocessable):

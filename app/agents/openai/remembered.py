@@ -133,4 +133,3 @@ def _add_call(turns: list[Turn], item: InputCall) -> None:
         turns[-1] = Answered(last.text, [*last.calls, call])
     else:
         turns.append(Answered("", [call]))
-

@@ -70,7 +70,7 @@ async def create_document(
 
     A vault that you may not write to is refused before the file is sent if `vault_id` stands before `file`.
     """
-    form = UploadForm(request.headers.get("content-type", ""), _body(request))
+    form = UploadForm(request.headers.get("content-type", ""), body_of(request))
     await form.seek_file()
     if "vault_id" in form.texts:
         await service.require_room(session, principal, _validated(form).vault_id)
@@ -100,13 +100,14 @@ async def replace_content(
     """Upload a new version of a document: the body is the file. Earlier versions are kept."""
     present = await service.require_version_room(session, principal, document_id, if_match=if_match)
     await session.commit()  # no connection is held while the file arrives
-    async with service.stored_file(_body(request), name or present.name) as file:
+    async with service.stored_file(body_of(request), name or present.name) as file:
         accepted = await service.add_version(session, principal, document_id, file, if_match=if_match)
         await session.commit()  # the file stays only if its rows do
     return accepted
 
 
-async def _body(request: Request) -> AsyncIterator[bytes]:
+async def body_of(request: Request) -> AsyncIterator[bytes]:
+    """The bytes of a request as they arrive. Raises `UploadInterrupted`."""
     try:
         async for piece in request.stream():
             if piece:

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from app.agents.openai.router import chat, models, responses
+from app.agents.openai.router import chat, embeddings, files, models, responses, stores
 
 router = APIRouter(prefix="/openai/v1", tags=["openai"])
-for each in (models.router, chat.router, responses.router):
+for each in (models.router, chat.router, responses.router, embeddings.router, files.router, stores.router):
     router.include_router(each)
