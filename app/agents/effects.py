@@ -46,6 +46,15 @@ async def perform_now(session: AsyncSession, principal: Principal, row: Approval
         raise EffectFailed(error.title) from error
 
 
+async def read_outcome(context: ToolContext, data: Any) -> ToolResult:
+    """What became of something that the person was asked for. Raises `ApprovalNotFound`."""
+    async with context.session() as session:
+        row = await approvals.find(session, context.principal, data.approval_id)
+        result = (await approvals.contents(session, row)).get("result")
+    told = {"approval_id": str(row.id), "tool": row.tool, "state": row.state, "result": result and result["data"]}
+    return ToolResult(f"{row.tool}: {row.state}", told)
+
+
 async def done_before(session: AsyncSession, row: Approval) -> ToolResult | None:
     """The result of an approval that was used."""
     if row.state != "consumed":

@@ -195,6 +195,12 @@ class Settings(BaseSettings):
     approval_seconds: int = Field(
         default=3 * 86_400, ge=60, le=90 * 86_400, description="How long a person can answer an agent's question."
     )
+    agent_questions_at_once: int = Field(
+        default=50, ge=1, description="Questions of programs that wait for a person's approval at the same time."
+    )
+    mcp_hosts: CommaSeparated = Field(
+        default=(), description="Hosts besides the public URL's under which /mcp answers; host:* is any port."
+    )
     answer_hosts: CommaSeparated = Field(
         default=(), description="Hosts besides the public URL's that links in answers may lead to."
     )
@@ -241,6 +247,7 @@ class Settings(BaseSettings):
         "payment_return_origins",
         "agent_models",
         "answer_hosts",
+        "mcp_hosts",
         mode="before",
     )
     @classmethod

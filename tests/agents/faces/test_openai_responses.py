@@ -111,8 +111,8 @@ async def test_what_needs_leave_waits_for_the_person_and_not_for_a_key(
         ]
         with pytest.raises(openai.PermissionDeniedError):
             await robot.responses.create(model=ASSISTANT, input=answer, previous_response_id=asking.id)
+        other: Any = [{**answer[0], "approval_request_id": "01a1fbe8-3eef-7d27-809c-9cfaba724faa"}]
         with pytest.raises(openai.NotFoundError):
-            other: Any = [{**answer[0], "approval_request_id": "01a1fbe8-3eef-7d27-809c-9cfaba724faa"}]
             await person.responses.create(model=ASSISTANT, input=other, previous_response_id=asking.id)
         done = await person.responses.create(model=ASSISTANT, input=answer, previous_response_id=asking.id)
         with pytest.raises(openai.ConflictError):
