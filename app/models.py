@@ -2,6 +2,7 @@
 
 from app.agents import models as agents
 from app.api import models as api
+from app.audit import models as audit
 from app.auth import models as auth
 from app.db import models as db
 from app.db.base import Base
@@ -15,6 +16,7 @@ __all__ = [
     "Base",
     "agents",
     "api",
+    "audit",
     "auth",
     "db",
     "jobs",

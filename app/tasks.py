@@ -2,6 +2,7 @@
 
 from app.agents import tasks as agents
 from app.api import tasks as api
+from app.audit import tasks as audit
 from app.auth import tasks as auth
 from app.jobs import tasks as jobs
 from app.notifications import tasks as notifications
@@ -12,6 +13,7 @@ from app.vault import tasks as vault
 __all__ = [
     "agents",
     "api",
+    "audit",
     "auth",
     "jobs",
     "notifications",

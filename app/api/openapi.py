@@ -21,6 +21,7 @@ TAGS = [
     {"name": "agents", "description": "Assistants that answer from your papers, and act only when you approve."},
     {"name": "openai", "description": "What clients of OpenAI speak: agents as models, vaults as stores of documents."},
     {"name": "payments", "description": "Plans, seats, usage, credits, checkout, invoices and receipts."},
+    {"name": "audit", "description": "Who did what: logs that show when they are changed."},
     {"name": "jobs", "description": "Progress of background work."},
     {"name": "health", "description": "Whether the service is well."},
 ]

@@ -17,9 +17,16 @@ from app.auth.api_keys import (
     is_api_key,
     list_api_keys,
 )
+from app.auth.consumers import consumer_account
 from app.auth.deletion import before_deletion, delete_accounts, deletion_time, request_deletion, restore_account
 from app.auth.devices import device
-from app.auth.identities import create_identity, delete_identity, enter_by_foreign_token, list_identities
+from app.auth.identities import (
+    create_identity,
+    delete_identity,
+    enter_by_foreign_token,
+    enter_linked,
+    list_identities,
+)
 from app.auth.links import make_link
 from app.auth.passkeys import create_passkey, delete_passkey, list_passkeys, start_passkey, update_passkey
 from app.auth.profiles import Profile, find_profile, profile
@@ -50,6 +57,7 @@ __all__ = [
     "before_deletion",
     "change_password",
     "confirm_totp",
+    "consumer_account",
     "create_api_key",
     "create_identity",
     "create_passkey",
@@ -66,6 +74,7 @@ __all__ = [
     "end_this",
     "enter_by_api_key",
     "enter_by_foreign_token",
+    "enter_linked",
     "enter_live_session",
     "envelope_email",
     "find_profile",

@@ -149,6 +149,13 @@ class Settings(BaseSettings):
     enforce_plan_limits: bool | None = Field(
         default=None, description="Whether a plan's limits stop anybody; usage is counted anyway. Left out: production."
     )
+    rapidapi_secrets: SecretStr = Field(
+        default=SecretStr(""), description="Proxy secrets of RapidAPI that are believed, comma-separated; none: off."
+    )
+    rapidapi_plans: CommaSeparated = Field(
+        default=("BASIC=free", "PRO=plus", "ULTRA=family", "MEGA=family", "CUSTOM=family"),
+        description="The plan of each RapidAPI subscription, as SUBSCRIPTION=plan, comma-separated.",
+    )
     operators: CommaSeparated = Field(default=(), description="E-mail addresses of those who may see all reports.")
     seat_invitation_seconds: int = Field(default=72 * 3_600, ge=3_600, description="Life of an invitation to a seat.")
     credit_hold_seconds: int = Field(default=900, ge=60, description="Longest time that credits are set aside for.")
@@ -248,6 +255,7 @@ class Settings(BaseSettings):
         "agent_models",
         "answer_hosts",
         "mcp_hosts",
+        "rapidapi_plans",
         mode="before",
     )
     @classmethod
@@ -275,6 +283,12 @@ class Settings(BaseSettings):
     def lookup_key_bytes(self) -> bytes:
         """The key of global look-ups."""
         return decoded(self.lookup_key.get_secret_value())
+
+    @cached_property
+    def rapidapi_plan_codes(self) -> dict[str, str]:
+        """Codes of plans by subscription at RapidAPI."""
+        pairs = (each.partition("=") for each in self.rapidapi_plans)
+        return {name.strip().upper(): code.strip() for name, _, code in pairs}
 
     @property
     def answer_host_names(self) -> frozenset[str]:

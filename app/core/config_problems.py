@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 KEY_BYTES = 32
 BASE_URL = re.compile(r"[A-Za-z0-9\-._~:/\[\]@!$&'()*+,;=%]+")  # RFC 3986, without ? and #
+LEAST_SECRET = 16
 WEAK_WORDS = ("secret", "changeme", "password", "lifevault", "example", "default")
 
 
@@ -131,6 +132,9 @@ def _production_problems(settings: "Settings") -> list[str]:
         ),
         "LIFEVAULT_DATABASE_URL must use TLS (sslmode=require or verify-full) or a local server": not _is_private(
             settings.database_url.get_secret_value()
+        ),
+        "LIFEVAULT_RAPIDAPI_SECRETS must be at least 16 characters each": any(
+            len(each.strip()) < LEAST_SECRET for each in settings.rapidapi_secrets.get_secret_value().split(",") if each
         ),
         "LIFEVAULT_PAYMENT_PROVIDER must not be sim: it moves no money": settings.payment_provider == "sim",
         "LIFEVAULT_STRIPE_URL must be https": not settings.stripe_url.startswith("https://"),

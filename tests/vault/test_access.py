@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from app.core.config import Settings
-from app.main import create_app
+from tests.conftest import application
 from tests.factories import auth, make_user
 from tests.vault.conftest import Scene, invite
 
@@ -171,7 +171,7 @@ def test_every_route_stands_in_these_lists(settings: Settings):
         ("POST", "vaults/{vault}/leave"),
         ("HEAD", "documents/{document}/content"),
     }
-    paths = create_app(settings).openapi()["paths"]
+    paths = application(settings).openapi()["paths"]
     found = {
         (method.upper(), shortened(path))
         for path, operations in paths.items()

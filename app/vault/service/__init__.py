@@ -5,6 +5,7 @@ Packages above build on `visible_document_versions`, `open_version`, `current_ve
 """
 
 from app.vault.policy import require, require_vaults, version_ids, visible_document_versions
+from app.vault.service.activity import log_access
 from app.vault.service.content import StoredFile, VersionContent, open_document, open_version, stored_file
 from app.vault.service.documents import (
     DELETE_BLOBS,
@@ -74,6 +75,7 @@ __all__ = [
     "list_items",
     "list_members",
     "list_vaults",
+    "log_access",
     "open_document",
     "open_version",
     "purge",

@@ -82,7 +82,7 @@ async def sweep_blobs(now: datetime) -> int:
     swept = 0
     waiting: list[str] = []
     async for name, changed_at in current().blobs.names():
-        if changed_at < now - ORPHAN_AGE:
+        if changed_at < now - ORPHAN_AGE and "/" not in name:  # folders are kept by others
             waiting.append(name)
         if len(waiting) == ROWS_AT_ONCE:
             swept += await _sweep(waiting)

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "b7c0"
-down_revision = "a6c0"
+down_revision = "b0c0"
 branch_labels = None
 depends_on = None
 
