@@ -9,6 +9,7 @@ from app.agents import approvals
 from app.agents.errors import EffectFailed
 from app.agents.models import Approval
 from app.agents.tools.registry import ToolContext, ToolResult, tool_of
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.core.errors import AppError
 
@@ -29,6 +30,8 @@ async def perform(
     row = await approvals.consume(session, who, approval_id, tool_name, arguments, run_id=run_id)
     result = await tool.run(context.within(session), parsed)
     await approvals.keep_result(session, row, {"text": result.text, "data": result.data})
+    ids: dict[str, UUID | str | int] = {"tool": tool_name, **({"run_id": run_id} if run_id else {})}
+    await audit.record_own(session, who, who.user_id, "agents.effect_done", approval_id, **ids)
     return result
 
 

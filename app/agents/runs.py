@@ -17,6 +17,7 @@ from app.agents.errors import RunBusy, RunNotFound, RunOver, TooMany
 from app.agents.events import RunEvent
 from app.agents.models import OVER, Approval, Run
 from app.agents.schemas import AgentRead, ApprovalRead, RunCreate, RunRead
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.core.clock import new_id, utc_now
 from app.db.runtime import current, when_closing
@@ -147,7 +148,9 @@ async def decide(session: AsyncSession, principal: Principal, approval_id: UUID,
         data = {"approval_id": str(approval_id), "approved": approve}
         await events.append(session, run.id, run.user_id, "decision", data)
         await resume(session, run)
-    elif approve:
+    act = "agents.approval_given" if approve else "agents.approval_refused"
+    await audit.record_own(session, principal, principal.user_id, act, row.id, tool=row.tool)
+    if approve and run is None:
         await effects.perform_now(session, principal, row)
     return row
 

@@ -105,4 +105,4 @@ def _canonical(ids: dict[str, UUID | str | int]) -> str:
     """JSON with sorted names, and without spaces."""
     if not all(isinstance(each, UUID | int) or WORD.fullmatch(each) for each in ids.values()):
         raise ValueError("the log takes ids, numbers and words of ours")
-    return orjson.dumps(ids, option=orjson.OPT_SORT_KEYS).decode()
+    return orjson.dumps(ids, default=str, option=orjson.OPT_SORT_KEYS).decode()  # the driver has a UUID of its own

@@ -133,7 +133,7 @@ async def _server_metadata(request: Request) -> Response:
 
 def mount_mcp(app: FastAPI) -> None:
     """Add the routes of MCP; they are no part of the OpenAPI document."""
-    endpoints = {
+    endpoints: dict[str, Any] = {
         f"{RESOURCE_METADATA}{PATH}": _resource_metadata,
         SERVER_METADATA: _server_metadata,
         PATH: LazyMcp(),
