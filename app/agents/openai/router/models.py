@@ -26,14 +26,16 @@ async def list_models(principal: Runner, session: SessionDep, settings: Settings
     return ModelList(object="list", data=[*map(_read, found), EMBEDDER])
 
 
-@router.get("/models/{model:path}", responses=problems(ModelNotFound))
+@router.get("/models/lifevault/{model_name}", responses=problems(ModelNotFound))
 async def read_model(
-    model: Annotated[str, Path(min_length=1, max_length=100)], principal: Runner, session: SessionDep
+    model_name: Annotated[str, Path(min_length=1, max_length=100, examples=["assistant"])],
+    principal: Runner,
+    session: SessionDep,
 ) -> ModelRead:
-    """Read what a model is called."""
-    if model == names.EMBEDDER:
+    """Read what a model is called; every model here begins with `lifevault/`."""
+    if f"{names.MARK}{model_name}" == names.EMBEDDER:
         return EMBEDDER
-    return _read(await names.agent_of(session, principal, model))
+    return _read(await names.agent_of(session, principal, model_name))
 
 
 def _read(agent: AgentRead) -> ModelRead:
