@@ -95,7 +95,9 @@ async def read_run(run_id: UUID, principal: Runner, session: SessionDep) -> RunR
 async def watch_run(run_id: UUID, principal: Runner, session: SessionDep, last_event_id: LastEventId = "") -> Response:
     """Watch a run as server-sent events: what has happened, after `Last-Event-ID` if it is sent, and what happens.
 
-    The stream ends when the run has ended or waits for your approval.
+    The stream ends when the run has ended or waits for your approval. Its twin is a WebSocket at
+    `/v1/agents/runs/{run_id}/socket?last_event_id=`: it sends `{"id", "event", "data"}`, takes `{"cancel": true}`, and
+    first of all `{"token": "…"}` where no header can be sent.
     """
     await runs.find(session, principal, run_id)
     await session.commit()

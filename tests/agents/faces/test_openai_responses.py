@@ -8,6 +8,7 @@ import pytest
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
+from app.core.config import Settings
 from tests.agents.core.model import Model, Says, asks
 from tests.agents.core.people import RUNS, Home
 from tests.agents.faces.clients import QUESTION, client_of, key_of
@@ -124,7 +125,7 @@ async def test_what_needs_leave_waits_for_the_person_and_not_for_a_key(
 
 
 async def test_background_cancelled_unkept_and_deleted_responses(
-    client: httpx.AsyncClient, url: str, home: Home, model: Model
+    client: httpx.AsyncClient, settings: Settings, url: str, home: Home, model: Model
 ):
     async with client_of(url, home.owner.access_token) as ai:
         queued = await ai.responses.create(model=ASSISTANT, input=QUESTION, background=True)
@@ -133,7 +134,7 @@ async def test_background_cancelled_unkept_and_deleted_responses(
         model.says("Nothing.")
         unkept = await ai.responses.create(model=ASSISTANT, input=QUESTION, store=False)
         later = await ai.responses.create(model=ASSISTANT, input=QUESTION, background=True)
-        await drain_jobs(home_settings())
+        await drain_jobs(settings)
         done = await ai.responses.retrieve(later.id)
         await ai.responses.delete(later.id)
         for gone in (unkept.id, later.id, "resp_" + "0" * 32):
@@ -144,12 +145,6 @@ async def test_background_cancelled_unkept_and_deleted_responses(
     assert (cancelled.status, done.output_text) == ("cancelled", "Nothing.")
     kept = (await client.get(RUNS, headers=home.headers)).json()["items"]
     assert [run["state"] for run in kept] == ["cancelled"]
-
-
-def home_settings() -> Any:
-    from app.db.runtime import current
-
-    return current().settings
 
 
 async def test_a_failed_response_says_so_and_a_stranger_finds_none(url: str, home: Home, model: Model):
