@@ -8,6 +8,8 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from app import models
+from app.agents.mcp.mount import mount_mcp
+from app.agents.openai.router import router as openai_router
 from app.agents.router import router as agents_router
 from app.api.docs import router as docs_router
 from app.api.health import router as health_router
@@ -77,6 +79,8 @@ def create_app(settings: Settings) -> FastAPI:
     add_problem_handlers(app)
     for router in ROUTERS:
         app.include_router(router, prefix="/v1")
+    app.include_router(openai_router)
+    mount_mcp(app)
     app.include_router(health_router)
     app.include_router(docs_router)
     app.router.routes.insert(0, RouteTable(app.routes))

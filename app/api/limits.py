@@ -65,6 +65,7 @@ UPLOADS = (
     UploadRoute("POST", re.compile(r"/v1/vault/documents/[^/]+/versions")),
     UploadRoute("PUT", re.compile(r"/v1/vault/documents/[^/]+/content")),
     UploadRoute("POST", re.compile(r"/v1/nominees/(visit/cases/[^/]+|pages)/proofs"), "max_proof_bytes"),
+    UploadRoute("POST", re.compile(r"/openai/v1/files")),
 )
 
 

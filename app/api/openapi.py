@@ -7,10 +7,12 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from app.api import idempotency
+from app.api.faces import FACES, face_of
 from app.api.limits import BodyTooLarge
 from app.api.problems import COMMON, SIGNED_IN, Problem, problems
 from app.auth.errors import SessionNeeded
 from app.core.errors import AppError, Forbidden
+from app.core.schemas import ResponseModel
 
 TAGS = [
     {"name": "auth", "description": "Accounts, sign-in and sessions."},
@@ -19,6 +21,7 @@ TAGS = [
     {"name": "rag", "description": "Search in your documents, and questions answered with exact citations."},
     {"name": "reminders", "description": "What is due, when you are told of it, and a calendar feed."},
     {"name": "agents", "description": "Assistants that answer from your papers, and act only when you approve."},
+    {"name": "openai", "description": "What clients of OpenAI speak: agents as models, vaults as stores of documents."},
     {"name": "payments", "description": "Plans, seats, usage, credits, checkout, invoices and receipts."},
     {"name": "notifications", "description": "What you were told, how you want to be told, and your browsers."},
     {"name": "audit", "description": "Who did what: logs that show when they are changed."},
@@ -83,9 +86,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes, tags=TAGS, summary=app.summary
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(schema.pop("$defs", {}))
-    schemas["Problem"] = schema
+    errors: list[type[ResponseModel]] = [Problem, *(face.model for face in FACES)]
+    for model in errors:
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     document["components"].setdefault("securitySchemes", {})[API_KEY] = API_KEY_SCHEME
@@ -94,6 +99,10 @@ def _document(app: FastAPI) -> dict[str, Any]:
             _complete(operation)
             _offer_api_key(operation)
     _offer_idempotency(app, document)
+    for name, path in document["paths"].items():
+        if face := face_of(name):
+            for operation in path.values():
+                face.describe(operation)
     return document
 
 

@@ -151,6 +151,7 @@ class Settings(
         "payment_return_origins",
         "agent_models",
         "answer_hosts",
+        "mcp_hosts",
         "rapidapi_plans",
         mode="before",
     )

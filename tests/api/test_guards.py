@@ -90,6 +90,7 @@ async def family(client, settings):
     browser = {"endpoint": f"https://push.example.net/{WORD}", "keys": keys, "name": WORD}
     made = await client.post("/v1/notifications/push/subscriptions", json=browser, headers=headers)
     ids["subscription_id"] = made.json()["id"]
+    ids |= {"vector_store_id": vault.id, "file_id": document["id"]} | await talked(client, headers)
     sessions = (await client.get("/v1/auth/sessions", headers=headers)).json()["items"]
     ids["session_id"] = sessions[0]["id"]
     await drain_jobs(settings)
@@ -127,6 +128,19 @@ async def records(client, headers, vault_id, item_id, document_id):
     }
     await client.post("/v1/vault/shared/open", json={"token": answers["share"].json()["token"]})
     return {f"{name}_id": answer.json()["id"] for name, answer in answers.items()}
+
+
+async def talked(client, headers):
+    """One of everything that agents have."""
+    agent = (await client.post("/v1/agents", json={"name": WORD}, headers=headers)).json()
+    memory = (await client.post("/v1/agents/memories", json={"text": WORD}, headers=headers)).json()
+    times = {"agent_id": agent["id"], "message": WORD, "time": "08:30", "zone": "Europe/Berlin"}
+    schedule = (await client.post("/v1/agents/schedules", json=times, headers=headers)).json()
+    run = {"message": WORD, "background": True}
+    run = (await client.post(f"/v1/agents/{agent['id']}/runs", json=run, headers=headers)).json()
+    ids = {"agent_id": agent["id"], "memory_id": memory["id"], "schedule_id": schedule["id"], "run_id": run["id"]}
+    named = {"response_id": f"resp_{run['id'].replace('-', '')}", "model_name": agent["id"]}
+    return {**ids, **named, "conversation_id": run["conversation_id"]}
 
 
 async def test_without_a_token_every_guarded_operation_answers_401(client, family):

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from app.agents.router import agents, keeping, runs
+from app.agents.router import agents, keeping, runs, sockets
 
 router = APIRouter(tags=["agents"])
-for each in (runs.router, keeping.router, agents.router):  # the paths with fixed words first
+for each in (runs.router, sockets.router, keeping.router, agents.router):  # the paths with fixed words first
     router.include_router(each)
