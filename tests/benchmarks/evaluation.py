@@ -36,6 +36,7 @@ class Document:
     folder: str
     title: str
     passages: dict[str, str]
+    kind: str = ""
 
     @property
     def id(self) -> uuid.UUID:
@@ -108,7 +109,13 @@ def _documents(folder: Path, name: str) -> list[Document]:
     for row in _lines(folder / name / "corpus.jsonl"):
         rows[row["doc_id"]].append(row)
     return [
-        Document(key, name, passages[0]["title"], {passage["id"]: passage["text"] for passage in passages})
+        Document(
+            name=key,
+            folder=name,
+            title=passages[0]["title"],
+            passages={passage["id"]: passage["text"] for passage in passages},
+            kind=passages[0].get("kind", ""),
+        )
         for key, passages in rows.items()
     ]
 
