@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from app.rag import types
 from app.rag.document import Page
 from app.rag.embedder import MiniLMEmbedder
+from app.rag.evaluation.dataset import Document, read_set
 from app.rag.fields.extract import extract
 from app.rag.segments import windows
 from app.rag.types.classifier import BELIEVED, FIRST_VECTORS, weighed
 from app.rag.types.known import NONE, centres, listed, mean_vector, names
-from tests.benchmarks.evaluation import CachedEmbedder, Document, make_embedder, read_set
+from tests.benchmarks.cached import CachedEmbedder, make_embedder
 
 KINDS = {
     "passport": "passport",

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.rag.document import Page
-from app.rag.fields import checks
+from app.rag.fields import asked, checks
 from app.rag.fields.extract import extract
 from app.rag.fields.shapes import Field, FieldKind, decode, encode
 
@@ -286,3 +286,28 @@ def test_a_page_of_numbers_does_not_take_long_or_overflow():
 def test_any_text_gives_only_fields_that_stand_in_it(text):
     for language in ("en", "de"):
         fields_of(text, language)
+
+
+@pytest.mark.parametrize(
+    ("question", "right", "wrong"),
+    [
+        ("When does the passport run out?", "Date of expiry 20 January 2029", "Issued on 21 December 2021"),
+        ("Wann läuft der Ausweis ab?", "Gültig bis 03.05.2029", "Ausgestellt am 03.05.2019"),
+        ("What is the number of her passport?", "Passport number VB1598154", "Policy NA4799311"),
+        ("How much do we pay ourselves?", "an excess of 250", "Yearly premium: 1,726"),
+        ("What did the fridge cost?", "bought for 1,719", "Yearly premium: 1726, Rent: 500"),
+        ("Whom do I ring when it breaks down?", "call 0478 916404", "Policy NA4799311"),
+        ("Who is the landlord?", "Landlord: Meera Varlow", "Tenant: Orla Penhaligon"),
+        ("What interest does it bear?", "Rate: 1.37 per cent", "18 per cent"),
+    ],
+)
+def test_a_question_is_answered_by_a_field_of_its_kind_and_role(question, right, wrong):
+    assert asked.answers(question, fields_of(right)) > 0.6
+    assert asked.answers(question, fields_of(wrong)) < asked.answers(question, fields_of(right))
+
+
+def test_a_question_for_something_else_is_answered_by_no_field():
+    fields = fields_of("Passport number VB1598154. Date of expiry 20 January 2029. Yearly premium: 1,726")
+
+    assert asked.answers("What is Ines allergic to?", fields) == 0
+    assert asked.answers("?", fields) == 0
