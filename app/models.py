@@ -1,6 +1,7 @@
 """Every package's tables, in one list, for the application, the worker, migrations and tests."""
 
 from app.agents import models as agents
+from app.agents.intake import models as intake
 from app.api import models as api
 from app.auth import models as auth
 from app.db import models as db
@@ -17,6 +18,7 @@ __all__ = [
     "api",
     "auth",
     "db",
+    "intake",
     "jobs",
     "notifications",
     "payments",

@@ -1,6 +1,7 @@
 """Every package's tasks, in one list, for the worker and the tests."""
 
 from app.agents import tasks as agents
+from app.agents.intake import tasks as intake
 from app.api import tasks as api
 from app.auth import tasks as auth
 from app.jobs import tasks as jobs
@@ -13,6 +14,7 @@ __all__ = [
     "agents",
     "api",
     "auth",
+    "intake",
     "jobs",
     "notifications",
     "payments",

@@ -54,6 +54,12 @@ async def understand(session: AsyncSession, document_id: UUID, among: Collection
     return Understanding(document_id, shard.id, shard.vault_id, title, text, tuple(fields), guess)
 
 
+async def vault_of(session: AsyncSession, document_id: UUID) -> UUID | None:
+    """The vault of a document that has been read."""
+    found: UUID | None = await session.scalar(select(ShardRow.vault_id).where(ShardRow.document_id == document_id))
+    return found
+
+
 async def _rows(session: AsyncSession, version_id: UUID) -> Sequence[Any]:
     """The first pages, and the fields of every page, in order."""
     first = IS_PAGE & (Artifact.ordinal <= FIRST_PAGES)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from app.payments.models.ledger import LedgerLeg, LedgerTransaction
-from app.payments.services.ledger import CASH, CLEARING
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.session import session_scope
 from app.payments.models import BillingCustomer, BillingSubscription, Dispute, Invoice
+from app.payments.models.ledger import LedgerLeg, LedgerTransaction
 from app.payments.providers.port import DisputeState, InvoiceState, Provider, SubscriptionState
+from app.payments.services.ledger import CASH, CLEARING
 
 BATCH: Final = 100
 QUIET_AFTER: Final = timedelta(hours=24)

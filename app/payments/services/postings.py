@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from app.payments.providers.port import BalanceTransaction, InvoiceState, PaymentState
 from app.payments.services.ledger import (
     BANK_IN_TRANSIT,
     CASH,
@@ -24,8 +25,6 @@ from app.payments.services.ledger import (
     TAX_PAYABLE,
     Leg,
 )
-
-from app.payments.providers.port import BalanceTransaction, InvoiceState, PaymentState
 
 CHARGES: Final = ("charge", "payment")
 GIVEN_BACK: Final = ("refund", "payment_refund", "payment_failure_refund", "refund_failure", "payment_reversal")

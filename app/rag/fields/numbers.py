@@ -138,6 +138,8 @@ def _digits_follow(text: str, at: int) -> bool:
 
 
 def _may_be(value: str, text: str, cue: Cue, named: bool) -> bool:
+    if cue.role == "bic":
+        return bool(_BIC.fullmatch(value))
     digits = sum(map(str.isdecimal, value))
     least = 2 if cue.role in ("code", "register", "registration") and named else 3
     if not digits or len(value) < least + 1 or len(value) > _LONGEST:
@@ -146,8 +148,6 @@ def _may_be(value: str, text: str, cue: Cue, named: bool) -> bool:
         return False
     if _AMOUNT.fullmatch(text) and cue.role not in ("tax", "account"):
         return False
-    if cue.role == "bic":
-        return bool(_BIC.fullmatch(value))
     return digits >= 3 or (len(value) >= 5 and cue.role in ("registration", "identity", "policy"))
 
 
