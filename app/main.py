@@ -16,22 +16,29 @@ from app.api.observe import Observe
 from app.api.openapi import describe, operation_id
 from app.api.problems import add_problem_handlers
 from app.api.routes import RouteTable
+from app.audit.router import router as audit_router
 from app.auth.router import router as auth_router
 from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
 from app.db.runtime import close_runtime, open_runtime
 from app.jobs.router import router as jobs_router
+from app.notifications.router import router as notifications_router
+from app.payments.marketplace import Marketplace
 from app.payments.router import router as payments_router
 from app.rag.router import router as rag_router
+from app.reminders.router import router as reminders_router
 from app.vault.router import router as vault_router
 
 ROUTERS: tuple[APIRouter, ...] = (
     auth_router,
     vault_router,
     rag_router,
+    reminders_router,
     agents_router,
     payments_router,
+    notifications_router,
     jobs_router,
+    audit_router,
 )
 EXPOSED_HEADERS = ["ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID", "Content-Range"]
 
@@ -71,8 +78,10 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
-    """From the inside out: limits, CORS if any origin is allowed, observation."""
+    """From the inside out: limits, consumers of a marketplace, CORS if any origin is allowed, observation."""
     app.add_middleware(Limit, settings=settings)
+    if settings.rapidapi_secrets.get_secret_value():
+        app.add_middleware(Marketplace, settings=settings)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -3,19 +3,23 @@
 from app.agents import models as agents
 from app.agents.intake import models as intake
 from app.api import models as api
+from app.audit import models as audit
 from app.auth import models as auth
 from app.db import models as db
 from app.db.base import Base
 from app.jobs import models as jobs
 from app.notifications import models as notifications
+from app.notifications.webhooks import models as webhooks
 from app.payments import models as payments
 from app.rag import models as rag
+from app.reminders import models as reminders
 from app.vault import models as vault
 
 __all__ = [
     "Base",
     "agents",
     "api",
+    "audit",
     "auth",
     "db",
     "intake",
@@ -23,5 +27,7 @@ __all__ = [
     "notifications",
     "payments",
     "rag",
+    "reminders",
     "vault",
+    "webhooks",
 ]

@@ -3,21 +3,25 @@
 from app.agents import tasks as agents
 from app.agents.intake import tasks as intake
 from app.api import tasks as api
+from app.audit import tasks as audit
 from app.auth import tasks as auth
 from app.jobs import tasks as jobs
 from app.notifications import tasks as notifications
 from app.payments import tasks as payments
 from app.rag import tasks as rag
+from app.reminders import tasks as reminders
 from app.vault import tasks as vault
 
 __all__ = [
     "agents",
     "api",
+    "audit",
     "auth",
     "intake",
     "jobs",
     "notifications",
     "payments",
     "rag",
+    "reminders",
     "vault",
 ]

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -12,6 +13,7 @@ import httpx
 import pytest
 from alembic import command
 from alembic.config import Config
+from fastapi import FastAPI
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -30,6 +32,7 @@ from tests.stack import Stack, free_port
 
 ROOT = Path(__file__).parent.parent
 assert tasks.__all__  # importing them registers every package's tasks
+applications: deque[tuple[Settings, FastAPI]] = deque(maxlen=8)
 configure_logging()  # pytest shows the lines beside a failure
 
 
@@ -128,10 +131,19 @@ async def session(runtime: Runtime) -> AsyncIterator[AsyncSession]:
         yield session
 
 
+def application(settings: Settings) -> FastAPI:
+    """The application for these settings; made once, as the first request to a new one builds all its routes."""
+    for known, made in applications:
+        if known is settings:
+            return made
+    applications.append((settings, create_app(settings)))
+    return applications[-1][1]
+
+
 @pytest.fixture
 async def client(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
     """HTTP to the application in this process, through all its layers."""
-    transport = httpx.ASGITransport(create_app(runtime.settings), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(application(runtime.settings), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://lifevault.test") as client:
         yield client
 

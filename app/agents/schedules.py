@@ -1,10 +1,9 @@
 """Schedules: runs started by the clock on the wall of a time zone, once a day at most, also when the clocks change."""
 
-from datetime import UTC, date, datetime, timedelta
-from datetime import time as time_of_day
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -16,7 +15,7 @@ from app.agents.errors import AgentNotFound, InvalidZone, ScheduleNotFound, TooM
 from app.agents.models import Schedule, ScheduleSlot
 from app.agents.schemas import RunCreate, ScheduleRead, ScheduleWrite
 from app.auth.principal import Principal
-from app.core.clock import new_id, utc_now
+from app.core.clock import is_zone, new_id, on_wall, utc_now
 from app.core.errors import AppError
 from app.db.runtime import current
 from app.db.session import session_scope
@@ -26,17 +25,11 @@ AT_ONCE: Final = 50
 WEEK: Final = 7
 
 
-def at(day: date, minute_of_day: int, zone: str) -> datetime:
-    """The moment of a time on the wall: one that the clocks skip is later, of one that comes twice it is the first."""
-    wall = datetime.combine(day, time_of_day(minute_of_day // 60, minute_of_day % 60), ZoneInfo(zone))
-    return wall.astimezone(UTC)
-
-
 def next_due(after: date, now: datetime, minute_of_day: int, weekdays: list[int], zone: str) -> tuple[date, datetime]:
     """The first day later than `after`, and not past, on which the schedule is due, and its moment."""
     day = max(after + timedelta(days=1), now.astimezone(ZoneInfo(zone)).date())
     for _ in range(2 * WEEK + 1):
-        moment = at(day, minute_of_day, zone)
+        moment = on_wall(day, minute_of_day, zone)
         if moment > now and (not weekdays or day.isoweekday() in weekdays):
             return day, moment
         day += timedelta(days=1)
@@ -65,7 +58,7 @@ async def change(session: AsyncSession, principal: Principal, schedule_id: UUID,
 
 
 async def _fill(session: AsyncSession, principal: Principal, row: Schedule, data: ScheduleWrite) -> None:
-    if data.zone not in available_timezones():
+    if not is_zone(data.zone):
         raise InvalidZone
     await agents.read(session, principal, data.agent_id)
     hours, minutes = data.time.split(":")

@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer, SecurityScopes
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.limits import client_address
+from app.api.limits import CONSUMER, client_address
 from app.auth import service
 from app.auth.devices import Device
 from app.auth.principal import SCOPES, Principal
@@ -37,9 +37,13 @@ async def get_principal(
     security: SecurityScopes, session: SessionDep, token: Annotated[str | None, Depends(oauth2)], request: Request
 ) -> Principal:
     """The signed-in principal, whose rows alone the session sees from here on."""
-    if token is None:
+    consumer: Principal | None = request.scope.get("state", {}).get(CONSUMER)
+    if token is not None:
+        principal = await _enter(session, token, request)
+    elif consumer is not None:
+        await service.enter_linked(session, principal := consumer)
+    else:
         raise Unauthorized
-    principal = await _enter(session, token, request)
     missing = sorted(set(security.scopes) - principal.scopes)
     if missing:
         raise Forbidden(f"The token lacks the scope {missing[0]}")

@@ -16,8 +16,11 @@ TAGS = [
     {"name": "auth", "description": "Accounts, sign-in and sessions."},
     {"name": "vault", "description": "Vaults, members, records and documents."},
     {"name": "rag", "description": "Search in your documents, and questions answered with exact citations."},
+    {"name": "reminders", "description": "What is due, when you are told of it, and a calendar feed."},
     {"name": "agents", "description": "Assistants that answer from your papers, and act only when you approve."},
     {"name": "payments", "description": "Plans, seats, usage, credits, checkout, invoices and receipts."},
+    {"name": "notifications", "description": "What you were told, how you want to be told, and your browsers."},
+    {"name": "audit", "description": "Who did what: logs that show when they are changed."},
     {"name": "jobs", "description": "Progress of background work."},
     {"name": "health", "description": "Whether the service is well."},
 ]

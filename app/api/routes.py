@@ -8,20 +8,21 @@ from functools import cached_property
 from typing import Any, Final
 
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
-from starlette.convertors import StringConvertor
+from starlette.convertors import StringConvertor, UUIDConvertor
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.endpoints import app_of
 
 FOUND: Final = "lifevault.route"  # in the scope of a request
+ONE_SEGMENT: Final = (StringConvertor, UUIDConvertor)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A route by its whole path, and what answers its requests."""
+    """A route by its whole path as the OpenAPI document writes it, and what answers its requests."""
 
-    path: str
+    path_format: str
     pattern: re.Pattern[str]
     route: BaseRoute
     app: ASGIApp
@@ -42,9 +43,10 @@ class RouteTable(BaseRoute):
         table = defaultdict[tuple[str, int], list[Entry]](list)
         for context in iter_route_contexts(self._routes):
             if _is_in_segments(context):
-                entry = Entry(context.path or "", context.path_regex, context.original_route, app_of(context))
+                template = context.path_format or ""
+                entry = Entry(template, context.path_regex, context.original_route, app_of(context))
                 for method in context.methods or ():
-                    table[method, entry.path.count("/")].append(entry)
+                    table[method, template.count("/")].append(entry)
         return dict(table)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -70,4 +72,4 @@ class RouteTable(BaseRoute):
 def _is_in_segments(context: RouteContext) -> bool:
     """Whether each parameter of the path is one whole segment."""
     convertors = getattr(context, "param_convertors", {}).values()
-    return isinstance(context.original_route, APIRoute) and all(type(each) is StringConvertor for each in convertors)
+    return isinstance(context.original_route, APIRoute) and all(type(each) in ONE_SEGMENT for each in convertors)

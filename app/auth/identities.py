@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.accounts import add_user, mark_verified
+from app.auth.acts import note
 from app.auth.addresses import valid_email
 from app.auth.errors import IdentityNotFound, IdentityTaken, UnknownIdentity
 from app.auth.issuer_keys import issuers
@@ -56,11 +57,19 @@ async def enter_by_foreign_token(session: AsyncSession, token: str) -> Principal
         issuer, claims = await _verify(token)
         principal = await _principal(issuer, claims)
         _verified().add(token, min(claims.expires_at, int(time.time()) + REMEMBER_SECONDS), principal)
+    await enter_linked(session, principal)
+    return principal
+
+
+async def enter_linked(session: AsyncSession, principal: Principal) -> None:
+    """Begin the transaction of somebody who comes by a foreign account, if it still opens theirs.
+
+    Raises `UnknownIdentity`.
+    """
     assert principal.identity_id  # noqa: S101
     question = _IS_LINKED.with_ids(identity_id=principal.identity_id, user_id=principal.user_id)
     if not await enter(session, principal.actor, question):
         raise UnknownIdentity
-    return principal
 
 
 @per_runtime
@@ -82,24 +91,27 @@ async def _verify(token: str) -> tuple[ForeignIssuer, ForeignClaims]:
 
 
 async def _principal(issuer: ForeignIssuer, claims: ForeignClaims) -> Principal:
-    identity = await _find(claims)
+    identity = await find_identity(claims.issuer, claims.subject)
     if identity is None:
         await _create(issuer, claims)
-        identity = await _find(claims)
+        identity = await find_identity(claims.issuer, claims.subject)
     if identity is None:
         raise UnknownIdentity
     scopes = frozenset(issuer.scope.split() or SCOPES)
     return Principal(identity.user_id, scopes & SCOPES.keys(), identity_id=identity.id)
 
 
-async def _find(claims: ForeignClaims) -> Identity | None:
+async def find_identity(issuer: str, subject: str) -> Identity | None:
+    """Which account of ours an account of an issuer opens."""
     async with session_scope() as session:
-        found: Identity | None = await session.scalar(select(Identity).where(Identity.digest == _digest(claims)))
+        found: Identity | None = await session.scalar(
+            select(Identity).where(Identity.digest == _digest(issuer, subject))
+        )
     return found
 
 
-def _digest(claims: ForeignClaims) -> bytes:
-    parts = length_prefixed(claims.issuer.encode(), claims.subject.encode())
+def _digest(issuer: str, subject: str) -> bytes:
+    parts = length_prefixed(issuer.encode(), subject.encode())
     return lookup_digest(current().settings.lookup_key_bytes, "auth_identities.digest", parts.hex())
 
 
@@ -116,17 +128,18 @@ async def _create(issuer: ForeignIssuer, claims: ForeignClaims) -> None:
         user_id, is_new = await add_user(session, Profile(email, name), None)
         if is_new:
             await mark_verified(session, user_id)
-            await _link(session, user_id, claims)
+            await link_identity(session, user_id, claims.issuer, claims.subject)
         else:
             await current().keys.destroy(session, user_id)
 
 
-async def _link(session: AsyncSession, user_id: UUID, claims: ForeignClaims) -> Identity:
+async def link_identity(session: AsyncSession, user_id: UUID, issuer: str, subject: str) -> Identity:
+    """Let an account of an issuer open one of ours. Raises `IdentityTaken`."""
     row_id = new_id()
     ring = await current().keys.ring(session, user_id)
-    body = orjson.dumps({"issuer": claims.issuer, "subject": claims.subject})
+    body = orjson.dumps({"issuer": issuer, "subject": subject})
     cell = ring.seal("auth_identities", row_id, "body", body)
-    made = upsert(Identity).values(id=row_id, user_id=user_id, digest=_digest(claims), body=cell)
+    made = upsert(Identity).values(id=row_id, user_id=user_id, digest=_digest(issuer, subject), body=cell)
     added = made.on_conflict_do_nothing(index_elements=[Identity.digest]).returning(Identity)
     row: Identity | None = await session.scalar(added)
     if row is None:
@@ -141,7 +154,8 @@ async def create_identity(session: AsyncSession, principal: Principal, token: st
     """
     await require_recent(session, principal)
     _, claims = await _verify(token)
-    row = await _link(session, principal.user_id, claims)
+    row = await link_identity(session, principal.user_id, claims.issuer, claims.subject)
+    await note(session, principal, principal.user_id, "auth.identity_created", row.id)
     return _read(row, await current().keys.ring(session, principal.user_id, row.body))
 
 
@@ -169,3 +183,4 @@ async def delete_identity(session: AsyncSession, principal: Principal, identity_
     mine = Identity.id == identity_id, Identity.user_id == principal.user_id
     if await session.scalar(delete(Identity).where(*mine).returning(Identity.id)) is None:
         raise IdentityNotFound
+    await note(session, principal, principal.user_id, "auth.identity_deleted", identity_id)

@@ -48,8 +48,8 @@ async def verify(form: Annotated[LinkForm, Form()]) -> Response:
     try:
         await service.verify_email(form.token)
     except InvalidLink as error:
-        return _page(error.title, "<p>Ask for a new one where you sign in.</p>", error.status)
-    return _page("Thank you", "<p>Your e-mail address is confirmed. You can sign in now.</p>")
+        return page(error.title, "<p>Ask for a new one where you sign in.</p>", error.status)
+    return page("Thank you", "<p>Your e-mail address is confirmed. You can sign in now.</p>")
 
 
 @router.post("/reset")
@@ -60,15 +60,16 @@ async def reset(form: Annotated[LinkForm, Form()]) -> Response:
     except WeakPassword as error:
         return _form("reset", form.token, error.detail or error.title, error.status)
     except InvalidLink as error:
-        return _page(error.title, "<p>Ask for a new one where you sign in.</p>", error.status)
-    return _page("Your new password is set", "<p>All devices were signed out. You can sign in now.</p>")
+        return page(error.title, "<p>Ask for a new one where you sign in.</p>", error.status)
+    return page("Your new password is set", "<p>All devices were signed out. You can sign in now.</p>")
 
 
 def _form(kind: Kind, token: str, problem: str = "", status: int = 200) -> Response:
     fields = f"<p>{escape(problem)}</p>{NEW_FIELD}" if kind == "reset" else ""
-    return _page(TITLES[kind], FORM.format(token=escape(token), fields=fields, action=TITLES[kind]), status)
+    return page(TITLES[kind], FORM.format(token=escape(token), fields=fields, action=TITLES[kind]), status)
 
 
-def _page(title: str, content: str, status: int = 200) -> Response:
+def page(title: str, content: str, status: int = 200) -> Response:
+    """A page for somebody who followed a link; `content` is HTML, in which what people wrote is escaped."""
     html = PAGE.format(title=escape(title), content=content)
     return Response(html, status, {"Content-Security-Policy": POLICY}, "text/html")

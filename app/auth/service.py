@@ -17,11 +17,19 @@ from app.auth.api_keys import (
     is_api_key,
     list_api_keys,
 )
+from app.auth.consumers import consumer_account
 from app.auth.deletion import before_deletion, delete_accounts, deletion_time, request_deletion, restore_account
 from app.auth.devices import device
-from app.auth.identities import create_identity, delete_identity, enter_by_foreign_token, list_identities
+from app.auth.identities import (
+    create_identity,
+    delete_identity,
+    enter_by_foreign_token,
+    enter_linked,
+    list_identities,
+)
 from app.auth.links import make_link
 from app.auth.passkeys import create_passkey, delete_passkey, list_passkeys, start_passkey, update_passkey
+from app.auth.people import ExpiringKey, account_of, expiring_api_keys, has_password, people
 from app.auth.profiles import Profile, find_profile, profile
 from app.auth.proofs import start_step_up, step_up
 from app.auth.purge import purge
@@ -44,12 +52,15 @@ from app.auth.tokens import principal_of, token_pair
 from app.auth.totp import confirm_totp, delete_totp, set_up_totp
 
 __all__ = [
+    "ExpiringKey",
     "Profile",
+    "account_of",
     "add_user",
     "api_key_prefix",
     "before_deletion",
     "change_password",
     "confirm_totp",
+    "consumer_account",
     "create_api_key",
     "create_identity",
     "create_passkey",
@@ -66,11 +77,14 @@ __all__ = [
     "end_this",
     "enter_by_api_key",
     "enter_by_foreign_token",
+    "enter_linked",
     "enter_live_session",
     "envelope_email",
+    "expiring_api_keys",
     "find_profile",
     "find_session",
     "finish_sign_in",
+    "has_password",
     "is_api_key",
     "list_api_keys",
     "list_identities",
@@ -78,6 +92,7 @@ __all__ = [
     "list_sessions",
     "make_link",
     "normalise_email",
+    "people",
     "principal_of",
     "profile",
     "purge",

@@ -88,6 +88,7 @@ async def _rotate_user(user_id: UUID, settle_seconds: float) -> int:
 
 
 async def _rewrap_all() -> int:
+    from app.audit.service import checkpoint_all  # noqa: PLC0415
     from app.db.runtime import current  # noqa: PLC0415
     from app.db.session import session_scope  # noqa: PLC0415
 
@@ -96,6 +97,7 @@ async def _rewrap_all() -> int:
         async with session_scope() as session:
             rewrapped = await current().keys.rewrap(session)
         if not rewrapped:
+            await checkpoint_all()  # the log, too, must hold without the older keys
             return count
         count += rewrapped
 

@@ -18,7 +18,7 @@ class BlobMissing(Exception):
 
 
 class BlobStore:
-    """Blobs by name; names are random ids."""
+    """Blobs by name: random ids for files of documents, `folder/name` for what else is kept."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -58,9 +58,9 @@ class BlobStore:
         except FileNotFoundError:
             return
 
-    async def names(self) -> AsyncIterator[tuple[str, datetime]]:
-        """Every blob with the time of its last change."""
-        stream: Any = obstore.list(self._store, chunk_size=500)
+    async def names(self, folder: str | None = None) -> AsyncIterator[tuple[str, datetime]]:
+        """Every blob, or those of one folder, with the time of its last change."""
+        stream: Any = obstore.list(self._store, prefix=folder, chunk_size=500)
         async for page in stream:
             for entry in page:
                 yield entry["path"], entry["last_modified"]

@@ -3,8 +3,11 @@
 import os
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from datetime import time as time_of_day
+from functools import cache
 from uuid import UUID
+from zoneinfo import ZoneInfo, available_timezones
 
 _lock = threading.Lock()
 _last = 0
@@ -13,6 +16,22 @@ _last = 0
 def utc_now() -> datetime:
     """The present time, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def on_wall(day: date, minute_of_day: int, zone: str) -> datetime:
+    """The moment of a time on the wall: one that the clocks skip is later, of one that comes twice it is the first."""
+    wall = datetime.combine(day, time_of_day(minute_of_day // 60, minute_of_day % 60), ZoneInfo(zone))
+    return wall.astimezone(UTC)
+
+
+def is_zone(name: str) -> bool:
+    """Whether there is a time zone of this name (IANA)."""
+    return name in _zones()
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
 def new_id() -> UUID:

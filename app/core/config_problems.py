@@ -8,11 +8,14 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from app.core.clock import is_zone
+
 if TYPE_CHECKING:
     from app.core.config import Settings
 
 KEY_BYTES = 32
 BASE_URL = re.compile(r"[A-Za-z0-9\-._~:/\[\]@!$&'()*+,;=%]+")  # RFC 3986, without ? and #
+LEAST_SECRET = 16
 WEAK_WORDS = ("secret", "changeme", "password", "lifevault", "example", "default")
 
 
@@ -34,6 +37,8 @@ def problems_of(settings: "Settings") -> list[str]:
         problems.append("LIFEVAULT_EMBEDDER_URL and LIFEVAULT_EMBEDDER_MODEL are needed for the http embedder")
     if bool(settings.model_url) != bool(settings.model_name):
         problems.append("LIFEVAULT_MODEL_URL and LIFEVAULT_MODEL_NAME go together")
+    if not is_zone(settings.default_time_zone):
+        problems.append("LIFEVAULT_DEFAULT_TIME_ZONE must be a time zone like Europe/Berlin")
     problems += _payment_problems(settings)
     if settings.environment == "production":
         problems += _production_problems(settings)
@@ -132,7 +137,11 @@ def _production_problems(settings: "Settings") -> list[str]:
         "LIFEVAULT_DATABASE_URL must use TLS (sslmode=require or verify-full) or a local server": not _is_private(
             settings.database_url.get_secret_value()
         ),
+        "LIFEVAULT_RAPIDAPI_SECRETS must be at least 16 characters each": any(
+            len(each.strip()) < LEAST_SECRET for each in settings.rapidapi_secrets.get_secret_value().split(",") if each
+        ),
         "LIFEVAULT_PAYMENT_PROVIDER must not be sim: it moves no money": settings.payment_provider == "sim",
+        "LIFEVAULT_PUSH_PRIVATE_ADDRESSES must be off": settings.push_private_addresses,
         "LIFEVAULT_STRIPE_URL must be https": not settings.stripe_url.startswith("https://"),
         "LIFEVAULT_MAIL_FROM must be an address of yours": settings.mail_from.rstrip(">").endswith(".invalid"),
     }

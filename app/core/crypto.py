@@ -63,6 +63,11 @@ def _hkdf_expand(mac: hmac.HMAC, info: bytes) -> bytes:
     return block.digest()  # one block gives the 32 bytes of an AES-256 key
 
 
+def derived_key(key: bytes, *context: bytes) -> bytes:
+    """A key of 32 bytes for one purpose, by HKDF-SHA-256; `context` says which."""
+    return _hkdf_expand(_hkdf_extract(key), length_prefixed(*context))
+
+
 @lru_cache(maxsize=256)
 def _around_row(table: str) -> tuple[bytes, bytes]:
     """What stands before and after the row id in the info that its key is derived by."""

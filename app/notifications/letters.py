@@ -8,7 +8,7 @@ from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, parseaddr
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from app.auth.service import envelope_email
@@ -21,11 +21,14 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What is to be said to whom: `template` is the name of a text in `templates`, `context` its gaps."""
+    """What is to be said to whom: `template` is the name of a text in `templates`, `context` its gaps.
+
+    A gap is a text, or a list or an object of texts.
+    """
 
     to: str
     template: str
-    context: dict[str, str]
+    context: dict[str, Any]
 
 
 def is_template(name: str) -> bool:
@@ -39,7 +42,7 @@ def compose(letter: Letter, *, mail_id: UUID, written_at: datetime, sender: str,
     Raises `ValueError` for an address that can't stand in a header, and jinja2's `UndefinedError` for a gap that was
     left open.
     """
-    subject, action, body = _text(letter, public_url)
+    subject, actions, body = _text(letter, public_url)
     name, address = parseaddr(sender)
     local_part, _, domain = envelope_email(letter.to).rpartition("@")
     message = EmailMessage(policy=SMTP if local_part.isascii() else SMTPUTF8)
@@ -51,19 +54,34 @@ def compose(letter: Letter, *, mail_id: UUID, written_at: datetime, sender: str,
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies
     message.set_content(body, cte="quoted-printable")
     page = _templates().get_template("layout.html")
-    paragraphs = [" ".join(paragraph.split()) for paragraph in body.split("\n\n")]
-    html = page.render(subject=subject, action=action, paragraphs=paragraphs, public_url=public_url)
+    html = page.render(subject=subject, paragraphs=_paragraphs(body, actions, f"{public_url}/"))
     message.add_alternative(html, subtype="html", cte="quoted-printable")
     return message
 
 
-def _text(letter: Letter, public_url: str) -> tuple[str, str, str]:
-    """Subject, words on the button, body. Gaps are filled with single lines, so that nobody can write a header."""
-    gaps = {name: " ".join(value.split()) for name, value in letter.context.items()}
+def _text(letter: Letter, public_url: str) -> tuple[str, list[str], str]:
+    """Subject, words on the buttons, body. Gaps are filled with single lines, so that nobody can write a header."""
+    gaps = {name: _in_one_line(value) for name, value in letter.context.items()}
     text = _templates().get_template(f"{letter.template}.txt").render(gaps, public_url=public_url)
     head, _, body = text.partition("\n\n")
     subject, action = head.split("\n")
-    return subject.removeprefix("Subject: "), action.removeprefix("Action: "), body.strip() + "\n"
+    return subject.removeprefix("Subject: "), action.removeprefix("Action: ").split("|"), body.strip() + "\n"
+
+
+def _in_one_line(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _in_one_line(each) for name, each in value.items()}
+    return [_in_one_line(each) for each in value] if isinstance(value, list) else " ".join(value.split())
+
+
+def _paragraphs(body: str, actions: list[str], base: str) -> list[tuple[str, str]]:
+    """The paragraphs, those that are links with the words on their button: the last words do for all further ones."""
+    texts = [" ".join(paragraph.split()) for paragraph in body.split("\n\n") if paragraph.strip()]
+    links = [index for index, text in enumerate(texts) if text.startswith(base)]
+    return [
+        (text, actions[min(links.index(index), len(actions) - 1)] if index in links else "")
+        for index, text in enumerate(texts)
+    ]
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -24,8 +25,10 @@ MISSED_AFTER = timedelta(seconds=90)
 log = get_log(__name__)
 
 
-async def queue_mail(session: AsyncSession, *, owner_id: UUID, to: str, template: str, **context: str) -> None:
+async def queue_mail(session: AsyncSession, *, owner_id: UUID, to: str, template: str, **context: Any) -> None:
     """Send an e-mail after the commit; `owner_id` is the user or vault under whose data key it waits, sealed.
+
+    `context` fills the gaps of the template: with texts, or with lists or objects of texts.
 
     Any principal may queue one whose owner's keys they may use. Raises `ValueError` for an unknown template. Emits
     `notifications.mail_queued`.

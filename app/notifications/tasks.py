@@ -1,15 +1,19 @@
-"""Sending e-mails, and writing those about accounts."""
+"""Sending e-mails and push messages, collecting what is told, and writing letters about accounts."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth import service as auth
+from app.core.clock import utc_now
 from app.core.tasks import task
 from app.db.runtime import current
 from app.db.session import session_scope
-from app.notifications import service
+from app.notifications import delivery, inbox, service
+from app.notifications.push import sending
+from app.notifications.webhooks import delivery as webhooks
+from app.notifications.webhooks import messages
 
 
 @task("notifications.send_mail", on="notifications.mail_queued")
@@ -23,6 +27,46 @@ async def queue_due() -> int:
     """Try again what could not be sent; returns how many."""
     async with session_scope() as session:
         return await service.queue_due(session)
+
+
+@task("notifications.send_push", on="notifications.push_queued")
+async def send_push(push_id: str) -> None:
+    """Send a push message."""
+    await sending.send_push(UUID(push_id))
+
+
+@task("notifications.queue_due_pushes", every=timedelta(minutes=1))
+async def queue_due_pushes() -> int:
+    """Try again what could not be sent; returns how many."""
+    async with session_scope() as session:
+        return await sending.queue_due(session)
+
+
+@task("notifications.deliver_due", every=timedelta(seconds=30))
+async def deliver_due(now: datetime | None = None) -> int:
+    """Write the letters and push messages that are due; returns how many people got something."""
+    return await delivery.deliver_due(now or utc_now())
+
+
+@task("notifications.purge", every=timedelta(hours=6))
+async def purge(now: datetime | None = None) -> int:
+    """Delete what people were told long ago; returns how many."""
+    async with session_scope() as session:
+        return await inbox.purge(session, now or utc_now())
+
+
+@task("notifications.forget_vault", on="vault.purged")
+async def forget_vault(vault_id: str) -> None:
+    """Delete what people were told about a vault that is gone."""
+    async with session_scope() as session:
+        await inbox.forget_vault(session, UUID(vault_id))
+
+
+@task("notifications.forget_vault_of_member", on="vault.member_removed")
+async def forget_vault_of_member(vault_id: str, user_id: str) -> None:
+    """Delete what a person was told about a vault that they have left."""
+    async with session_scope() as session:
+        await inbox.forget_vault(session, UUID(vault_id), UUID(user_id))
 
 
 @task("notifications.write_verification", on="auth.verification_requested")
@@ -106,3 +150,23 @@ async def _write(session: AsyncSession, user_id: str, template: str, **context: 
     if person:
         context |= {"name": person.name}
         await service.queue_mail(session, owner_id=UUID(user_id), to=person.email, template=template, **context)
+
+
+@task("notifications.send_webhook", on="notifications.webhook_queued")
+async def send_webhook(message_id: str) -> None:
+    """Tell somebody's program of an event."""
+    await webhooks.send_message(UUID(message_id))
+
+
+@task("notifications.retry_webhooks", every=timedelta(seconds=15))
+async def retry_webhooks() -> int:
+    """Try messages again whose time has come; returns how many."""
+    async with session_scope() as session:
+        return await webhooks.queue_due(session)
+
+
+@task("notifications.forget_webhooks", every=timedelta(days=1))
+async def forget_webhooks() -> int:
+    """Delete messages that came to an end long ago; returns how many."""
+    async with session_scope() as session:
+        return await messages.forget_old(session, current().settings.webhook_message_days)

@@ -39,6 +39,30 @@ class ItemNotFound(NotFound):
     title = "There is no such item"
 
 
+class TypeNotFound(NotFound):
+    """No such record type in this vault, or none that the principal may see."""
+
+    title = "There is no such record type"
+
+
+class LinkNotFound(NotFound):
+    """No such link between things that the principal may see."""
+
+    title = "There is no such link"
+
+
+class FieldNotFound(NotFound):
+    """Neither the record nor its earlier version has this field."""
+
+    title = "There is no such field"
+
+
+class ShareNotFound(NotFound):
+    """No such share; for people outside also one that is over, for whatever reason."""
+
+    title = "There is no such share, or it is over"
+
+
 class VersionNotFound(NotFound):
     """No such version of an item or a document."""
 
@@ -49,6 +73,12 @@ class DocumentNotFound(NotFound):
     """No such document that the principal may see, or it is in the trash."""
 
     title = "There is no such document"
+
+
+class SharePasswordNeeded(Forbidden):
+    """The share has a password, and another one or none was given."""
+
+    title = "This share opens with its password only"
 
 
 class RoleTooLow(Forbidden):
@@ -93,10 +123,52 @@ class OwnerStays(Conflict):
     title = "The owner can't be removed: make somebody else the owner first"
 
 
+class AlreadyOwner(Conflict):
+    """The vault can't be offered to the one who has it."""
+
+    title = "This person owns the vault already"
+
+
+class TransferNotFound(NotFound):
+    """No open offer of this vault that the principal made or may accept."""
+
+    title = "There is no offer to hand this vault over"
+
+
 class TooManyInvitations(TooManyRequests):
     """More invitations by one person, or to one address, than an hour should see."""
 
     title = "Too many invitations in a short time"
+
+
+class TypeInUse(Conflict):
+    """Records of this type are there, perhaps in the trash."""
+
+    title = "Records of this type are there: change or purge them first"
+
+
+class AlreadyLinked(Conflict):
+    """These two are linked in this way."""
+
+    title = "These two are linked in this way already"
+
+
+class LinkedToItself(Conflict):
+    """Both ends are the same."""
+
+    title = "Nothing can be linked to itself"
+
+
+class BulkRefused(Conflict):
+    """Something stands against a change of several records; none was changed. `refused` says what of which."""
+
+    title = "Nothing was changed: it is not possible for all of these records"
+
+
+class TooManyTries(TooManyRequests):
+    """More shares tried by one place, or passwords of one share, than an hour should see."""
+
+    title = "Too many tries in a short time"
 
 
 class LimitReached(Conflict):
@@ -133,6 +205,12 @@ class InvalidFields(Unprocessable):
     """Fields that don't fit the record type; `errors` names each, never its value."""
 
     title = "Some fields don't fit the record type"
+
+
+class InvalidDefinition(Unprocessable):
+    """Fields of a record type that don't go together; `errors` names each by its place."""
+
+    title = "The definition of the record type is not valid"
 
 
 class EmptyFile(Unprocessable):

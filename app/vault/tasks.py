@@ -7,8 +7,11 @@ from app.core.clock import utc_now
 from app.core.tasks import task
 from app.db.session import session_scope
 from app.jobs.errors import JobFailed
-from app.jobs.service import JobRun
+from app.jobs.service import EVENT_HOOKS, JobRun
 from app.vault import service
+from app.vault.service.telling import tell_programs
+
+EVENT_HOOKS.append(tell_programs)
 
 
 @task(service.PURGE_JOB)
@@ -47,6 +50,12 @@ async def sweep_blobs(now: datetime | None = None) -> int:
     return await service.sweep_blobs(now or utc_now())
 
 
+@task("vault.forget_changes", every=timedelta(days=1))
+async def forget_changes(now: datetime | None = None) -> int:
+    """Forget what has been gone for long in the feed of changes; returns how many."""
+    return await service.forget_changes(now or utc_now())
+
+
 @task("vault.leave_all", on="auth.account_deleted")
 async def leave_all(user_id: str) -> None:
     """End the memberships of a deleted account, and destroy the vaults that were theirs alone."""
@@ -59,3 +68,17 @@ async def count_for_owner(vault_id: str, user_id: str) -> None:  # noqa: ARG001 
     """Let what a vault holds count for the plan of its owner's family: it may have been handed over."""
     async with session_scope() as session:
         await service.count_for_owner(session, UUID(vault_id))
+
+
+@task("vault.forget_member", on="vault.member_removed")
+async def forget_member(vault_id: str, user_id: str) -> None:
+    """Drop the favourites and the shares of somebody who is no longer in a vault."""
+    async with session_scope() as session:
+        await service.forget_member(session, UUID(vault_id), UUID(user_id))
+
+
+@task("vault.sweep_shares", every=timedelta(days=1))
+async def sweep_shares(now: datetime | None = None) -> int:
+    """Delete shares that have been over for long enough; returns how many."""
+    async with session_scope() as session:
+        return await service.sweep_shares(session, now or utc_now())

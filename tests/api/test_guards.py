@@ -77,11 +77,28 @@ async def family(client, settings):
     invitation = {"email": f"{uuid4().hex}@family.example", "role": "viewer"}
     path = f"/v1/vault/vaults/{vault.id}/invitations"
     ids["invitation_id"] = (await client.post(path, json=invitation, headers=headers)).json()["id"]
+    ids |= await records(client, headers, vault.id, ids["item_id"], ids["document_id"])
     sessions = (await client.get("/v1/auth/sessions", headers=headers)).json()["items"]
     ids["session_id"] = sessions[0]["id"]
     await drain_jobs(settings)
     ids["intake_id"] = (await client.get("/v1/agents/intake", headers=headers)).json()["items"][0]["id"]
     return owner, removed, ids
+
+
+async def records(client, headers, vault_id, item_id, document_id):
+    """A record type, a link and a share."""
+    fields = [{"name": "a", "label": WORD, "type": "text"}]
+    item, document = {"item_id": item_id}, {"document_id": document_id}
+    bodies = {
+        "type": {"vault_id": str(vault_id), "label": WORD, "fields": fields},
+        "link": {"source": item, "target": document, "label": WORD},
+        "share": {"subject": item, "name": WORD},
+    }
+    answers = {
+        name: await client.post(f"/v1/vault/{name}s", json=body, headers=headers) for name, body in bodies.items()
+    }
+    await client.post("/v1/vault/shared/open", json={"token": answers["share"].json()["token"]})
+    return {f"{name}_id": answer.json()["id"] for name, answer in answers.items()}
 
 
 async def test_without_a_token_every_guarded_operation_answers_401(client, family):

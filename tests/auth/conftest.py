@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app.db.runtime import Runtime, current
-from app.main import create_app
+from tests.conftest import application
 from tests.notifications.smtp import Mailbox, changed_settings, smtp_server
 
 Visit = Callable[..., httpx.AsyncClient]
@@ -24,7 +24,7 @@ async def visit(runtime: Runtime) -> AsyncIterator[Visit]:
 
     def make(address: str | None = None, **headers: str) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(
-            create_app(current().settings), client=(address or some_address(), 1234), raise_app_exceptions=False
+            application(current().settings), client=(address or some_address(), 1234), raise_app_exceptions=False
         )
         made.append(httpx.AsyncClient(transport=transport, base_url="http://lifevault.test", headers=headers))
         return made[-1]

@@ -9,11 +9,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app.main import create_app
 from app.rag import answering, model
 from app.rag.answering import BUILT_IN, NOTHING_FOUND
 from app.rag.ranking import Hit
-from tests.conftest import drain_jobs
+from tests.conftest import application, drain_jobs
 from tests.factories import make_user, make_vault
 from tests.rag.asking import EXCESS, POLICY, ask, ask_streamed, auth, upload
 from tests.rag.provider import Reply, serve
@@ -43,7 +42,7 @@ async def asked(provider, runtime):
     """The application with this provider."""
     changes = {"model_url": provider.url, "model_name": NAME, "model_api_key": SecretStr(provider.key)}
     settings = runtime.settings.model_copy(update=changes | {"model_timeout_seconds": 5.0})
-    transport = httpx.ASGITransport(create_app(settings), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(application(settings), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://lifevault.test") as client:
         yield client
 
@@ -51,7 +50,7 @@ async def asked(provider, runtime):
 async def with_paper(runtime, **paper):
     """A person who has stored a paper that was read."""
     user = await make_user()
-    transport = httpx.ASGITransport(create_app(runtime.settings))
+    transport = httpx.ASGITransport(application(runtime.settings))
     async with httpx.AsyncClient(transport=transport, base_url="http://lifevault.test") as client:
         await upload(client, user, (await make_vault(user)).id, **paper)
     await drain_jobs(runtime.settings)

@@ -16,11 +16,10 @@ from app.db import runtime as runtimes
 from app.db.session import session_scope
 from app.jobs.runner import run_job
 from app.jobs.service import JobRun
-from app.main import create_app
 from app.rag import cache, engine, ingest, publishing, renewal, service, tasks
 from app.rag.models import FIELDS, PAGE, Artifact, ShardRow
 from app.rag.steps import Steps
-from tests.conftest import drain_jobs
+from tests.conftest import application, drain_jobs
 from tests.factories import make_user, make_vault
 from tests.rag.asking import POLICY, ask, auth, upload
 from tests.rag.parsing_files import mail, scanned_pdf
@@ -56,7 +55,7 @@ def client_with(runtime, monkeypatch):
     def make(**changes) -> httpx.AsyncClient:
         settings = runtime.settings.model_copy(update=changes)
         monkeypatch.setattr(runtimes, "_current", [replace(runtime, settings=settings)])
-        transport = httpx.ASGITransport(create_app(settings), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(application(settings), raise_app_exceptions=False)
         return httpx.AsyncClient(transport=transport, base_url="http://lifevault.test")
 
     return make

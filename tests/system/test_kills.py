@@ -33,25 +33,28 @@ class Acknowledged:
 
 def write_until(stop: threading.Event, stack: Stack, person: Person, number: int, kept: Acknowledged) -> None:
     """Create items and upload documents; whatever is not acknowledged is forgotten."""
-    client = httpx.Client(base_url=stack.url, timeout=30, headers=person.client.headers)
-    while not stop.is_set():
-        kept.attempts += 1
-        title = f"writer {number} item {kept.attempts}"
-        content = f"Document {kept.attempts} of writer {number}.\n".encode() * 200
-        try:
-            item = {"vault_id": person.vault_id, "type": "secure_note", "title": title, "fields": {}}
-            response = client.post("/v1/vault/items", json=item)
-            if response.status_code == 201:
-                kept.items[response.json()["id"]] = title
-            response = client.post(
-                "/v1/vault/documents", data={"vault_id": person.vault_id}, files={"file": (f"{title}.txt", content)}
-            )
-            if response.status_code == 202:
-                kept.documents[response.json()["id"]] = (response.json()["job_id"], content)
-            assert response.status_code in (202, 503, 500), response.text
-        except httpx.TransportError:
-            pass
-        stop.wait(0.25)
+    with httpx.Client(base_url=stack.url, timeout=30, headers=person.client.headers) as client:
+        while not stop.is_set():
+            kept.attempts += 1
+            write_once(client, person, f"writer {number} item {kept.attempts}", kept)
+            stop.wait(0.25)
+
+
+def write_once(client: httpx.Client, person: Person, title: str, kept: Acknowledged) -> None:
+    content = f"Document beside {title}.\n".encode() * 200
+    try:
+        item = {"vault_id": person.vault_id, "type": "secure_note", "title": title, "fields": {}}
+        response = client.post("/v1/vault/items", json=item)
+        if response.status_code == 201:
+            kept.items[response.json()["id"]] = title
+        response = client.post(
+            "/v1/vault/documents", data={"vault_id": person.vault_id}, files={"file": (f"{title}.txt", content)}
+        )
+        if response.status_code == 202:
+            kept.documents[response.json()["id"]] = (response.json()["job_id"], content)
+        assert response.status_code in (202, 503, 500), response.text
+    except httpx.TransportError:
+        pass
 
 
 def victims(stack: Stack) -> list[psutil.Process]:

@@ -1,7 +1,7 @@
 """The API is what its OpenAPI document says, whatever is sent to it.
 
 schemathesis.toml says what runs. `LIFEVAULT_TEST_EXAMPLES` is the number of examples for each operation,
-`LIFEVAULT_TEST_SEED` the seed that they are drawn from.
+`LIFEVAULT_TEST_SEED` the seed that they are drawn from, `LIFEVAULT_TEST_PATHS` a pattern of the paths to try.
 """
 
 import json
@@ -19,10 +19,23 @@ from tests.stack import Person, Stack, upload, wait_for_job
 pytestmark = pytest.mark.slow
 EXAMPLES = os.environ.get("LIFEVAULT_TEST_EXAMPLES", "20")
 SEED = os.environ.get("LIFEVAULT_TEST_SEED", "1")
+PATHS = os.environ.get("LIFEVAULT_TEST_PATHS", "^/")
 SECONDS = int(os.environ.get("LIFEVAULT_TEST_SECONDS", "540"))
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 VAULTS = 6
-KINDS = ("homes", "vaults", "items", "documents", "jobs", "members", "invitations", "api_keys")
+KINDS = (
+    "homes",
+    "vaults",
+    "items",
+    "documents",
+    "jobs",
+    "members",
+    "invitations",
+    "api_keys",
+    "types",
+    "links",
+    "shares",
+)
 
 
 def test_no_generated_request_breaks_the_contract(make_stack: Callable[..., Stack], tmp_path: Path):
@@ -36,7 +49,7 @@ def test_no_generated_request_breaks_the_contract(make_stack: Callable[..., Stac
     (tmp_path / "schemathesis.toml").write_text(amount + CONFIG.read_text())
     command = [
         *(str(Path(sys.executable).with_name("schemathesis")), "--config-file", "schemathesis.toml", "run"),
-        *(f"{stack.url}/openapi.json", "--checks", "all", "--no-color"),
+        *(f"{stack.url}/openapi.json", "--checks", "all", "--no-color", "--include-path-regex", PATHS),
     ]
 
     environment = {**os.environ, "LEAVER": leaver.client.headers["Authorization"]}
@@ -54,9 +67,15 @@ def stored(stack: Stack, owner: Person) -> dict[str, list[str]]:
         ids["homes" if number % 2 else "vaults"].append(vault["id"])
         item = {"type": "passport", "title": "Passport", "fields": {"expires_on": "2031-05-31"}, "tags": ["travel"]}
         ids["items"].append(create(owner, "/v1/vault/items", vault_id=vault["id"], **item)["id"])
+        fields = [{"name": "range", "label": "Range", "type": "number"}]
+        ids["types"].append(create(owner, "/v1/vault/types", vault_id=vault["id"], label="Drone", fields=fields)["id"])
+        subject = {"item_id": ids["items"][-1]}
+        ids["shares"].append(create(owner, "/v1/vault/shares", subject=subject)["id"])
         document = upload(owner, "policy.txt", f"Policy {number}: the excess is 450 EUR.".encode())
         ids["documents"].append(document["id"])
         ids["jobs"].append(document["job_id"])
+        ends = {"source": {"document_id": document["id"]}, "target": subject}
+        ids["links"].append(create(owner, "/v1/vault/links", **ends)["id"])
         ids["api_keys"].append(create(owner, "/v1/auth/api-keys", name=f"Key {number}", scopes=["profile"])["id"])
         invitations = f"/v1/vault/vaults/{vault['id']}/invitations"
         ids["invitations"].append(create(owner, invitations, email=f"{secrets.token_hex(6)}@family.example")["id"])

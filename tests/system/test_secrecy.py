@@ -5,8 +5,11 @@ import io
 import subprocess
 import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from app.cli.embedded.binaries import postgres_programs
@@ -85,6 +88,7 @@ def plant(stack: Stack) -> list[str]:
         "fields": {},
     }
     created = client.post("/v1/vault/items", json=item).raise_for_status()
+    plant_records(client, item, created.json()["id"], word)
     path, etag = f"/v1/vault/items/{created.json()['id']}", created.headers["etag"]
     client.patch(path, json={"title": word(), "notes": word()}, headers={"If-Match": etag}).raise_for_status()
     files = [
@@ -106,6 +110,24 @@ def plant(stack: Stack) -> list[str]:
     client.get(f"/v1/vault/items?vault_id={word()}")
     client.get(f"/v1/{word()}")
     return planted
+
+
+def plant_records(client: httpx.Client, item: dict[str, Any], item_id: str, word: Callable[[], str]) -> None:
+    """Write markers into a type of one's own, a link, a share; search for them, and move them to another vault."""
+    fields = [{"name": word(), "label": word(), "type": "choice", "choices": [word()]}]
+    own = {"vault_id": item["vault_id"], "label": word(), "description": word(), "fields": fields}
+    kind = client.post("/v1/vault/types", json=own).raise_for_status().json()["name"]
+    other = client.post("/v1/vault/items", json={**item, "type": kind, "title": word()}).raise_for_status().json()["id"]
+    ends = {"source": {"item_id": item_id}, "target": {"item_id": other}, "label": word()}
+    client.post("/v1/vault/links", json=ends).raise_for_status()
+    share = {"subject": {"item_id": item_id}, "name": word(), "password": word()}
+    token = client.post("/v1/vault/shares", json=share).raise_for_status().json()["token"]
+    opened = {"token": token, "password": share["password"]}
+    client.post("/v1/vault/shared/open", json=opened, headers={"User-Agent": word()}).raise_for_status()
+    found = client.post("/v1/vault/search", json={"query": item["title"]}).raise_for_status().json()
+    assert found["total"] == 1
+    target = client.post("/v1/vault/vaults", json={"name": word()}).raise_for_status().json()["id"]
+    client.post(f"/v1/vault/items/{other}/move", json={"vault_id": target}).raise_for_status()
 
 
 def dump(stack: Stack) -> bytes:

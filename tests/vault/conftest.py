@@ -13,12 +13,12 @@ from app.db.base import SEALED_BY
 from app.db.reseal import sealed_columns
 from app.db.runtime import Runtime
 from app.db.session import session_scope
-from app.main import create_app
 from app.vault import tasks
 from app.vault.errors import ContentDamaged
 from app.vault.schemas.documents import DocumentAccepted
 from app.vault.schemas.items import ItemRead
 from app.vault.schemas.vaults import VaultRead
+from tests.conftest import application
 from tests.factories import TestUser, auth, make_document, make_item, make_member, make_user, make_vault
 
 __all__ = ["tasks"]  # registered by the import
@@ -110,5 +110,5 @@ async def speak(
         "server": ("lifevault.test", 80),
     }
     with suppress(ContentDamaged, RuntimeError):  # the server that carries an application hangs up when it raises
-        await create_app(runtime.settings)(scope, receive, send)
+        await application(runtime.settings)(scope, receive, send)
     return sent

@@ -43,14 +43,14 @@ async def list_agents(principal: Runner, session: SessionDep, limit: Limit = 20,
     return AgentPage(items=items, next_cursor=cursor_of(last) if last else None)
 
 
-@router.get("/catalogue/{agent_id}", responses=problems(AgentNotFound))
+@router.get("/{agent_id:uuid}", responses=problems(AgentNotFound))
 async def read_agent(agent_id: UUID, principal: Runner, session: SessionDep) -> AgentRead:
     """Read an agent as it is now."""
     return await agents.read(session, principal, agent_id)
 
 
 @router.put(
-    "/catalogue/{agent_id}",
+    "/{agent_id:uuid}",
     responses=problems(AgentNotFound, BuiltInAgent, UnknownTool, UnknownModel, VaultNotFound),
 )
 async def update_agent(agent_id: UUID, data: Definition, principal: Runner, session: SessionDep) -> AgentRead:
@@ -58,19 +58,19 @@ async def update_agent(agent_id: UUID, data: Definition, principal: Runner, sess
     return await agents.change(session, principal, agent_id, data)
 
 
-@router.delete("/catalogue/{agent_id}", status_code=204, responses=problems(AgentNotFound, BuiltInAgent))
+@router.delete("/{agent_id:uuid}", status_code=204, responses=problems(AgentNotFound, BuiltInAgent))
 async def delete_agent(agent_id: UUID, principal: Runner, session: SessionDep) -> None:
     """Delete an agent with its versions. What was said with it stays in its conversations."""
     await agents.remove(session, principal, agent_id)
 
 
-@router.get("/catalogue/{agent_id}/versions", responses=problems(AgentNotFound))
+@router.get("/{agent_id:uuid}/versions", responses=problems(AgentNotFound))
 async def list_agent_versions(agent_id: UUID, principal: Runner, session: SessionDep) -> AgentVersionList:
     """List what an agent was, newest first."""
     return AgentVersionList(items=await agents.versions(session, principal, agent_id))
 
 
-@router.get("/catalogue/{agent_id}/versions/{version}", responses=problems(AgentNotFound))
+@router.get("/{agent_id:uuid}/versions/{version}", responses=problems(AgentNotFound))
 async def read_agent_version(
     agent_id: UUID, version: Annotated[int, Path(ge=1, le=2**31 - 1)], principal: Runner, session: SessionDep
 ) -> AgentRead:

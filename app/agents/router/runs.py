@@ -41,7 +41,7 @@ LastEventId = Annotated[str, Header(pattern=r"^[0-9]{0,9}$", description="Go on 
 
 
 @router.post(
-    "/{agent_id}/runs",
+    "/{agent_id:uuid}/runs",
     status_code=201,
     response_model=RunRead,
     responses={201: {"content": STREAM}, **STARTING},
@@ -80,14 +80,14 @@ async def list_runs(
     return RunPage(items=shown, next_cursor=after)
 
 
-@router.get("/runs/{run_id}", responses=problems(RunNotFound))
+@router.get("/runs/{run_id:uuid}", responses=problems(RunNotFound))
 async def read_run(run_id: UUID, principal: Runner, session: SessionDep) -> RunRead:
     """Read a run: its state, what was answered, and what it asks your approval for."""
     return await runs.read_run(session, principal, run_id)
 
 
 @router.get(
-    "/runs/{run_id}/events",
+    "/runs/{run_id:uuid}/events",
     response_class=StreamingResponse,
     responses={200: {"content": STREAM}, **problems(RunNotFound)},
 )
@@ -101,7 +101,7 @@ async def watch_run(run_id: UUID, principal: Runner, session: SessionDep, last_e
     return _stream(principal, run_id, int(last_event_id or 0))
 
 
-@router.post("/runs/{run_id}/cancel", responses=problems(RunNotFound, RunOver))
+@router.post("/runs/{run_id:uuid}/cancel", responses=problems(RunNotFound, RunOver))
 async def cancel_run(run_id: UUID, principal: Runner, session: SessionDep) -> RunRead:
     """End a run. What it has done already stays done."""
     await runs.cancel_run(session, principal, run_id)
@@ -110,7 +110,7 @@ async def cancel_run(run_id: UUID, principal: Runner, session: SessionDep) -> Ru
     return await runs.read_run(session, principal, run_id)
 
 
-@router.post("/runs/{run_id}/approvals", responses=problems(RunNotFound, *DECIDING))
+@router.post("/runs/{run_id:uuid}/approvals", responses=problems(RunNotFound, *DECIDING))
 async def decide_in_run(run_id: UUID, data: RunDecision, principal: Runner, session: SessionDep) -> RunRead:
     """Allow or refuse one thing that a run asked for. When all is decided, it goes on; watch it, or read it again."""
     row = await approvals.find(session, principal, data.approval_id)

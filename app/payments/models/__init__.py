@@ -15,6 +15,7 @@ from app.payments.models.billing import (
 )
 from app.payments.models.catalog import Coupon, CouponUse, Plan, PlanVersion, Price, ProviderPrice, Trial
 from app.payments.models.clock import ProviderClock
+from app.payments.models.consumers import ConsumerMonth
 from app.payments.models.credits import CreditAccount, CreditHold, CreditLot, CreditReturn, CreditUse
 from app.payments.models.families import Family, Seat
 from app.payments.models.inbox import InboxEvent
@@ -29,6 +30,7 @@ __all__ = [
     "BillingCustomer",
     "BillingSubscription",
     "Checkout",
+    "ConsumerMonth",
     "Coupon",
     "CouponUse",
     "CreditAccount",

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from app.payments.router import (
     admin_books,
+    admin_consumers,
     admin_money,
     admin_reports,
     cards,
@@ -33,5 +34,6 @@ for group in (
     admin_money,
     admin_books,
     admin_reports,
+    admin_consumers,
 ):
     router.include_router(group.router)

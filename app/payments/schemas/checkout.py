@@ -21,9 +21,9 @@ class ReturnUrls(RequestModel):
     """Where the person comes back to; only addresses of this installation are accepted."""
 
     success_url: Url | None = Field(
-        default=None, description="After the payment. What is paid is told by us, not by it."
+        default=None, examples=[None], description="After the payment. What is paid is told by us, not by it."
     )
-    cancel_url: Url | None = Field(default=None, description="After going back without paying.")
+    cancel_url: Url | None = Field(default=None, examples=[None], description="After going back without paying.")
 
 
 class CheckoutCreate(ReturnUrls):

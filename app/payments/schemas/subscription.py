@@ -99,7 +99,7 @@ class SubscriptionCancel(RequestModel):
 class PortalCreate(RequestModel):
     """Where the person comes back to."""
 
-    return_url: Url | None = None
+    return_url: Url | None = Field(default=None, examples=[None])
 
 
 class PortalRead(ResponseModel):

@@ -136,6 +136,7 @@ async def _join(session: AsyncSession, known: ProviderOperation, order: Order) -
 
 
 async def _take_up(session: AsyncSession, known: ProviderOperation) -> Command | Outcome:
+    await session.refresh(known, with_for_update=True)  # another request may have settled it since it was found
     if known.state == "succeeded":
         return Outcome(known.id, "succeeded", known.provider_id)
     if known.state == "failed":

@@ -62,7 +62,9 @@ async def read_content(
     tag = etag(content.sha256)
     if if_none_match is not None and matches(if_none_match, tag):
         return Response(status_code=304, headers=_headers(content))
-    return await _streamed(content, range_header if if_range in (None, tag) else None)
+    wanted = range_header if if_range in (None, tag) else None
+    await service.record_download(session, principal, content, whole=wanted is None)
+    return await streamed(content, wanted)
 
 
 @router.head(
@@ -78,7 +80,8 @@ async def describe_content(
     return Response(headers=_headers(content) | {"Content-Length": str(content.size)})
 
 
-async def _streamed(content: service.VersionContent, range_header: str | None) -> StreamingResponse:
+async def streamed(content: service.VersionContent, range_header: str | None) -> StreamingResponse:
+    """A file, or the range of it that is asked for, as it is decrypted. Raises `NoSuchRange`, `ContentDamaged`."""
     part = chosen_range(range_header, content.size)
     start, end = part or (0, content.size)
     headers = _headers(content) | {"Content-Length": str(end - start)}

@@ -1,11 +1,14 @@
 """What routers, tasks and other packages may ask of vaults.
 
 Packages above build on `visible_document_versions`, `open_version`, `current_version_id`, `version_ids`,
-`document_titles` and `require_vaults`; events are named in the docstrings of the functions that emit them.
+`document_titles`, `require_vaults` and `kinds_of`; events are named in the docstrings of the functions that emit them.
 """
 
 from app.vault.policy import require, require_vaults, version_ids, visible_document_versions
+from app.vault.service.activity import log_access
+from app.vault.service.bulk import change_items
 from app.vault.service.content import StoredFile, VersionContent, open_document, open_version, stored_file
+from app.vault.service.diffs import diff_item_versions, restore_item_part
 from app.vault.service.documents import (
     DELETE_BLOBS,
     current_version_id,
@@ -17,16 +20,31 @@ from app.vault.service.documents import (
     trash_document,
     update_document,
 )
+from app.vault.service.favourites import add_favourite, remove_favourite
+from app.vault.service.following import ItemNow, WaitingInvitation, item_now, roles_in, waiting_invitations
 from app.vault.service.history import list_item_versions, read_item_version, restore_item_version
 from app.vault.service.invitations import accept_invitation, create_invitation, list_invitations, revoke_invitation
 from app.vault.service.items import create_item, list_items, read_item, update_item
-from app.vault.service.leaving import leave_all
+from app.vault.service.leaving import forget_member, leave_all
+from app.vault.service.links import create_link, delete_link, list_links, read_link
 from app.vault.service.listing import Filters
 from app.vault.service.members import list_members, remove_member, update_member
+from app.vault.service.moving import move_document, move_item
+from app.vault.service.opening import open_share, open_shared_file
 from app.vault.service.paying import count_for_owner
 from app.vault.service.purge import delete_blobs, destroy_vault, purge_due, sweep_blobs
 from app.vault.service.reseal import RESEAL_JOB, reseal_vault, rotate_vault_key
+from app.vault.service.search import search_items
+from app.vault.service.shares import (
+    create_share,
+    list_share_views,
+    list_shares,
+    read_share,
+    revoke_share,
+    sweep_shares,
+)
 from app.vault.service.trash import ITEM, purge, restore, trash
+from app.vault.service.types import create_type, delete_type, find_kind, kinds_of, list_types, read_type, update_type
 from app.vault.service.vaults import (
     PURGE_JOB,
     create_vault,
@@ -53,28 +71,51 @@ __all__ = [
     "READ_JOB",
     "RESEAL_JOB",
     "Filters",
+    "ItemNow",
     "StoredFile",
     "VersionContent",
+    "WaitingInvitation",
     "accept_invitation",
+    "add_favourite",
     "add_version",
+    "change_items",
     "count_for_owner",
     "create_document",
     "create_invitation",
     "create_item",
+    "create_link",
+    "create_share",
+    "create_type",
     "create_vault",
     "current_version_id",
     "delete_blobs",
+    "delete_link",
+    "delete_type",
     "destroy_vault",
+    "diff_item_versions",
     "document_titles",
+    "find_kind",
+    "forget_member",
+    "item_now",
+    "kinds_of",
     "leave_all",
     "list_document_versions",
     "list_documents",
     "list_invitations",
     "list_item_versions",
     "list_items",
+    "list_links",
     "list_members",
+    "list_share_views",
+    "list_shares",
+    "list_types",
     "list_vaults",
+    "log_access",
+    "move_document",
+    "move_item",
     "open_document",
+    "open_share",
+    "open_shared_file",
     "open_version",
     "purge",
     "purge_document",
@@ -83,7 +124,11 @@ __all__ = [
     "read_document",
     "read_item",
     "read_item_version",
+    "read_link",
+    "read_share",
+    "read_type",
     "read_vault",
+    "remove_favourite",
     "remove_member",
     "require",
     "require_room",
@@ -92,19 +137,26 @@ __all__ = [
     "reseal_vault",
     "restore",
     "restore_document",
+    "restore_item_part",
     "restore_item_version",
     "restore_vault",
     "revoke_invitation",
+    "revoke_share",
+    "roles_in",
     "rotate_vault_key",
+    "search_items",
     "stored_file",
     "sweep_blobs",
+    "sweep_shares",
     "trash",
     "trash_document",
     "trash_vault",
     "update_document",
     "update_item",
     "update_member",
+    "update_type",
     "update_vault",
     "version_ids",
     "visible_document_versions",
+    "waiting_invitations",
 ]

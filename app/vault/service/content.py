@@ -12,6 +12,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.core.blobs import BlobMissing
 from app.core.clock import new_id
@@ -19,8 +20,9 @@ from app.core.crypto import SealBroken, new_secret
 from app.core.logging import get_log
 from app.core.sniff import HEAD_BYTES, sniff
 from app.core.streams import SealedFile, open_range, seal_stream
+from app.db.acting import acting_for
 from app.db.runtime import current
-from app.db.session import session_scope
+from app.db.session import Actor, session_scope
 from app.vault.cells import open_body, ring_of
 from app.vault.errors import ContentDamaged, DocumentNotFound, EmptyFile, FileTooLarge, VersionNotFound
 from app.vault.models import document_versions, documents, members
@@ -188,6 +190,14 @@ async def open_document(
     if row["id"] is None:
         raise VersionNotFound
     return await _content(session, row)
+
+
+async def record_download(session: AsyncSession, principal: Principal, content: VersionContent, *, whole: bool) -> None:
+    """Write into the log that somebody takes a file; who reads it range by range is mentioned once in a while."""
+    ids: dict[str, UUID | int] = {"version_id": content.version_id, "number": content.number}
+    async with acting_for(session, Actor.vault(content.vault_id)):  # a viewer can't look into the log
+        write = audit.record if whole else audit.record_lately
+        await write(session, principal, content.vault_id, "vault.document_downloaded", content.document_id, **ids)
 
 
 async def _content(session: AsyncSession, row: Any) -> VersionContent:

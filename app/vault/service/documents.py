@@ -1,11 +1,13 @@
 """Documents: a title, tags, and a file in one or more versions."""
 
+from collections.abc import Collection
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.db.keys import KeyRing
 from app.db.outbox import emit
@@ -84,6 +86,20 @@ async def list_documents(
     return [_opened(found.rings[row["vault_id"]], row) for row in found.rows], found.last
 
 
+async def documents_by_id(
+    session: AsyncSession, principal: Principal, document_ids: Collection[UUID]
+) -> list[DocumentRead]:
+    """Those of these documents that the principal may read and that are not in the trash."""
+    if not document_ids:
+        return []
+    mine = members.c.user_id == principal.user_id, documents.c.id.in_(document_ids), documents.c.trashed_at.is_(None)
+    joined = open_to_members(documents).join(document_versions, CURRENT)
+    statement = select(*OWN_COLUMNS, *VERSION_COLUMNS).select_from(joined).where(*mine)
+    rows = (await session.execute(statement)).mappings().all()
+    rings = await rings_of(session, rows)
+    return [_opened(rings[row["vault_id"]], row) for row in rows]
+
+
 async def opened(session: AsyncSession, row: Any) -> DocumentRead:
     """A row of a document with its version, as it is shown. Raises `ContentDamaged`."""
     return _opened(await ring_of(session, row["vault_id"], row["body"], row["version_body"]), row)
@@ -138,7 +154,9 @@ async def update_document(
         raise StaleRevision
     if content["title"] != before["title"]:
         await emit(session, "vault.document_renamed", document_id=document_id, vault_id=row["vault_id"])
-    shown = {**row, "body": values["body"], "revision": row["revision"] + 1, "updated_at": updated_at}
+    revision = row["revision"] + 1
+    await audit.record(session, principal, row["vault_id"], "vault.document_updated", document_id, revision=revision)
+    shown = {**row, "body": values["body"], "revision": revision, "updated_at": updated_at}
     return _opened(ring, shown)
 
 

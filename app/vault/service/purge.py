@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.db.outbox import emit
 from app.db.runtime import current
 from app.db.session import Actor, session_scope
@@ -51,13 +52,23 @@ async def purge_due(session: AsyncSession, now: datetime) -> int:
     """Purge what has been in the trash for long enough, and expired invitations; returns how many of them."""
     before = now - timedelta(days=current().settings.trash_days)
     due_items = select(items.c.id).where(items.c.trashed_at < before).limit(ROWS_AT_ONCE)
-    purged = await session.scalars(delete(items).where(items.c.id.in_(due_items)).returning(items.c.id))
-    expired = delete(invitations).where(invitations.c.expires_at < now).returning(invitations.c.id)
-    count = len(purged.all()) + len((await session.scalars(expired)).all())
-    return count + await _purge_documents(session, before) + await _purge_vaults(session, before)
+    purged = delete(items).where(items.c.id.in_(due_items)).returning(items.c.vault_id, items.c.id)
+    expired = delete(invitations).where(invitations.c.expires_at < now)
+    done = {
+        "vault.item_purged": (await session.execute(purged)).all(),
+        "vault.invitation_expired": (
+            await session.execute(expired.returning(invitations.c.vault_id, invitations.c.id))
+        ).all(),
+        "vault.document_purged": await _purge_documents(session, before),
+        "vault.purge_started": await _purge_vaults(session, before),
+    }
+    acts = [(vault_id, action, row_id) for action, rows in done.items() for vault_id, row_id in rows]
+    for vault_id, action, row_id in acts:
+        await audit.record(session, None, vault_id, action, row_id)
+    return len(acts)
 
 
-async def _purge_documents(session: AsyncSession, before: datetime) -> int:
+async def _purge_documents(session: AsyncSession, before: datetime) -> list[tuple[UUID, UUID]]:
     due = select(documents.c.id, documents.c.vault_id).where(documents.c.trashed_at < before)
     rows = (await session.execute(due.limit(ROWS_AT_ONCE).with_for_update(skip_locked=True))).all()
     for row in rows:
@@ -65,16 +76,14 @@ async def _purge_documents(session: AsyncSession, before: datetime) -> int:
         names = list(await session.scalars(select(document_versions.c.blob_name).where(of_document)))
         await session.execute(delete(documents).where(documents.c.id == row.id))
         await forget_document(session, row.vault_id, row.id, names)
-    return len(rows)
+    return [(row.vault_id, row.id) for row in rows]
 
 
-async def _purge_vaults(session: AsyncSession, before: datetime) -> int:
+async def _purge_vaults(session: AsyncSession, before: datetime) -> list[tuple[UUID, UUID]]:
     due = vaults.c.trashed_at < before, vaults.c.purging_at.is_(None)
     doomed = update(vaults).where(*due).values(purging_at=func.now()).returning(vaults.c.id)
     vault_ids = (await session.scalars(doomed)).all()
-    for vault_id in vault_ids:
-        await create_job(session, PURGE_JOB, subject_id=vault_id)
-    return len(vault_ids)
+    return [(vault_id, await create_job(session, PURGE_JOB, subject_id=vault_id)) for vault_id in vault_ids]
 
 
 async def sweep_blobs(now: datetime) -> int:
@@ -82,7 +91,7 @@ async def sweep_blobs(now: datetime) -> int:
     swept = 0
     waiting: list[str] = []
     async for name, changed_at in current().blobs.names():
-        if changed_at < now - ORPHAN_AGE:
+        if changed_at < now - ORPHAN_AGE and "/" not in name:  # folders are kept by others
             waiting.append(name)
         if len(waiting) == ROWS_AT_ONCE:
             swept += await _sweep(waiting)

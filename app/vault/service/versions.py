@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.core.clock import new_id
 from app.core.crypto import owner_digest
@@ -50,6 +51,8 @@ async def create_document(
     await session.execute(insert(documents).values(values))
     await count_document(session, data.vault_id, document_id)  # before the bytes, in the order of their deletion
     job_id = await _add_version(session, principal, ring, data.vault_id, document_id, 1, file)
+    ids = {"version_id": file.version_id, "job_id": job_id}
+    await audit.record(session, principal, data.vault_id, "vault.document_created", document_id, **ids)
     return _accepted(document_id, data.vault_id, 1, job_id, title, file, duplicate_of)
 
 
@@ -92,6 +95,8 @@ async def add_version(
     number = row["number"] + 1
     job_id = await _add_version(session, principal, ring, row["vault_id"], document_id, number, file)
     title = open_body(ring, documents, document_id, row["body"])["title"]
+    ids = {"version_id": file.version_id, "number": number}
+    await audit.record(session, principal, row["vault_id"], "vault.document_version_added", document_id, **ids)
     return _accepted(document_id, row["vault_id"], number, job_id, title, file, None)
 
 

@@ -13,8 +13,10 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     LargeBinary,
+    SmallInteger,
     Table,
     UniqueConstraint,
     text,
@@ -23,6 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import SEALED_BY, Base, Body, CreatedAt, Id, KeyId
+from app.vault.models.records import VaultFavourite, VaultLink, VaultShare, VaultShareView, VaultType
 
 IN_TRASH = text("trashed_at IS NOT NULL")
 
@@ -94,11 +97,44 @@ class VaultInvitation(Base):
     created_at: Mapped[CreatedAt]
 
 
+class VaultTransfer(Base):
+    """An open offer of the owner to hand the vault over to a member; it goes when one of them leaves."""
+
+    __tablename__ = "vault_transfers"
+    __table_args__ = (
+        UniqueConstraint("vault_id"),
+        Index(None, "to_user"),
+        *(
+            ForeignKeyConstraint(
+                ["vault_id", column],
+                ["vault_members.vault_id", "vault_members.user_id"],
+                name=f"fk_vault_transfers_{column}",
+                ondelete="CASCADE",
+            )
+            for column in ("from_user", "to_user")
+        ),
+    )
+
+    id: Mapped[Id]
+    vault_id: Mapped[UUID]
+    from_user: Mapped[UUID]
+    to_user: Mapped[UUID]
+    expires_at: Mapped[datetime]
+    created_at: Mapped[CreatedAt]
+
+
 class VaultItem(Base):
-    """A record; `body` holds title, fields, notes and tags, `tag_digests` lets a tag be looked for within the vault."""
+    """A record; `body` holds title, fields, notes and tags, `tag_digests` lets a tag be looked for within the vault.
+
+    `type_id` is the id in the `type` of a record of a type that people made: a type of the same vault, which can't be
+    deleted while it is used.
+    """
 
     __tablename__ = "vault_items"
     __table_args__ = (
+        CheckConstraint("coalesce(type = 'custom:' || type_id::text, left(type, 7) <> 'custom:')", name="type"),
+        ForeignKeyConstraint(["vault_id", "type_id"], ["vault_types.vault_id", "vault_types.id"]),
+        Index("ix_vault_items_type_id", "type_id", postgresql_where=text("type_id IS NOT NULL")),
         Index("ix_vault_items_page", "vault_id", "id"),
         Index("ix_vault_items_trash", "trashed_at", postgresql_where=IN_TRASH),
     )
@@ -106,6 +142,7 @@ class VaultItem(Base):
     id: Mapped[Id]
     vault_id: Mapped[UUID] = mapped_column(ForeignKey("vaults.id", ondelete="CASCADE"))
     type: Mapped[str]
+    type_id: Mapped[UUID | None]
     body: Mapped[Body]
     key_id: Mapped[KeyId]
     tag_digests: Mapped[Digests]
@@ -181,10 +218,50 @@ class VaultDocumentVersion(Base):
     created_at: Mapped[CreatedAt]
 
 
+class VaultChange(Base):
+    """The last that happened to one thing in a vault, noted by triggers (see `app.db.changes`)."""
+
+    __tablename__ = "vault_changes"
+    __table_args__ = (
+        Index("ix_vault_changes_order", "vault_id", "xid", "number"),
+        Index("ix_vault_changes_access", "subject_id", "xid", "number", postgresql_where=text("kind = 'access'")),
+        Index("ix_vault_changes_gone", "at", postgresql_where=text("change IN ('purged', 'removed')")),
+    )
+
+    vault_id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    subject_id: Mapped[UUID] = mapped_column(primary_key=True)
+    change: Mapped[str]
+    revision: Mapped[int | None]
+    xid: Mapped[int] = mapped_column(BigInteger)
+    number: Mapped[int] = mapped_column(BigInteger)
+    at: Mapped[datetime]
+
+
+class VaultChangeState(Base):
+    """One row: where and since when cursors of the feed are good, and up to which transaction nothing is known."""
+
+    __tablename__ = "vault_change_state"
+    __table_args__ = (CheckConstraint("id = 1", name="one"),)
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    epoch: Mapped[int] = mapped_column(BigInteger)
+    place: Mapped[str]
+    horizon: Mapped[int] = mapped_column(BigInteger)
+
+
 vaults = cast(Table, Vault.__table__)
 members = cast(Table, VaultMember.__table__)
 invitations = cast(Table, VaultInvitation.__table__)
+transfers = cast(Table, VaultTransfer.__table__)
 items = cast(Table, VaultItem.__table__)
 item_versions = cast(Table, VaultItemVersion.__table__)
 documents = cast(Table, VaultDocument.__table__)
 document_versions = cast(Table, VaultDocumentVersion.__table__)
+types = cast(Table, VaultType.__table__)
+favourites = cast(Table, VaultFavourite.__table__)
+links = cast(Table, VaultLink.__table__)
+shares = cast(Table, VaultShare.__table__)
+share_views = cast(Table, VaultShareView.__table__)
+changes = cast(Table, VaultChange.__table__)
+change_state = cast(Table, VaultChangeState.__table__)

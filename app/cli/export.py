@@ -1,0 +1,82 @@
+"""`lifevault export …` and `lifevault schema check`: for other tools, and whether they still agree with us."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+export_app = typer.Typer(name="export", help="What other tools read of LifeVault.", no_args_is_help=True)
+schema_app = typer.Typer(name="schema", help="Whether other descriptions of the tables agree.", no_args_is_help=True)
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="A file; the terminal if left out.")]
+
+
+class Target(StrEnum):
+    """Who is to read the document."""
+
+    OPENAPI = "openapi"
+    RAPIDAPI = "rapidapi"
+
+
+@export_app.callback()
+def _export() -> None:
+    """What other tools read of LifeVault."""
+
+
+@schema_app.callback()
+def _schema() -> None:
+    """Whether other descriptions of the tables agree."""
+
+
+@export_app.command()
+def openapi(
+    target: Annotated[Target, typer.Option(help="The reader.")] = Target.OPENAPI, output: Output = None
+) -> None:
+    """Write the OpenAPI document: 3.1 of the whole API, or 3.0.3 with examples of what RapidAPI's consumers may do."""
+    import orjson  # noqa: PLC0415  keeps `--help` quick
+
+    from app.cli.exporting.rapidapi import rapidapi  # noqa: PLC0415
+    from app.main import app  # noqa: PLC0415
+
+    document = app.openapi()
+    if target is Target.RAPIDAPI:
+        description = str(document["info"].get("description", ""))
+        document = rapidapi(document, app.state.settings.public_url, description)
+    _write(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode(), output)
+
+
+@export_app.command()
+def prisma(output: Output = None) -> None:
+    """Write the tables as a Prisma schema."""
+    from app.cli.exporting.prisma import prisma_schema  # noqa: PLC0415  keeps `--help` quick
+    from app.models import Base  # noqa: PLC0415
+
+    _write(prisma_schema(Base.metadata), output)
+
+
+@export_app.command()
+def env(output: Output = None) -> None:
+    """Write .env.example: every setting, what it means, its default."""
+    from app.cli.exporting.environment import env_example  # noqa: PLC0415  keeps `--help` quick
+
+    _write(env_example(), output)
+
+
+@schema_app.command()
+def check(schema: Annotated[Path, typer.Argument(help="A schema.prisma.", exists=True, dir_okay=False)]) -> None:
+    """Say how a schema.prisma differs from our tables; exit code 1 if it does."""
+    from app.cli.exporting.drift import drift  # noqa: PLC0415  keeps `--help` quick
+    from app.models import Base  # noqa: PLC0415
+
+    lines = drift(Base.metadata, schema.read_text())
+    for line in lines:
+        typer.echo(line)
+    typer.echo(f"{len(lines)} differences" if lines else "The schema agrees with the tables.")
+    raise typer.Exit(1 if lines else 0)
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        output.write_text(text)

@@ -1,0 +1,35 @@
+"""Words as people look for them: without case, accents and punctuation."""
+
+import re
+import unicodedata
+from typing import Final
+
+_SEPARATORS: Final = re.compile(r"[\W_]+")
+# Marks of Latin, Greek, Cyrillic, Hebrew and Arabic; in other scripts they are letters that count.
+_MARKS: Final = re.compile(
+    "[\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u064b-\u065f\u0670\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+)
+_LETTERS: Final = str.maketrans(
+    {"ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d", "\u0131": "i"}
+)
+_LONGEST_NUMBER: Final = 64
+
+
+def fold(text: str) -> str:
+    """Words in small plain letters, with one space between them, before the first and after the last."""
+    if not text.isascii():
+        text = _MARKS.sub("", unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS)))
+    return f" {_SEPARATORS.sub(' ', text.lower()).strip()} "
+
+
+def words(text: str) -> list[str]:
+    """The different words, folded, in their order."""
+    return list(dict.fromkeys(fold(text).split()))
+
+
+def joined(text: str) -> str:
+    """A number that is written in groups, as one word (IBAN, phone, card); empty for anything else."""
+    if len(text) > _LONGEST_NUMBER or not any(letter.isdigit() for letter in text):
+        return ""
+    parts = fold(text).split()
+    return "".join(parts) if len(parts) > 1 else ""

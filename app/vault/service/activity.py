@@ -1,0 +1,69 @@
+"""What happened in a vault, out of the log; and who may read the log itself."""
+
+from dataclasses import replace
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.audit import service as audit
+from app.audit.policy import Access
+from app.auth.principal import Principal
+from app.db.acting import acting_for
+from app.db.session import Actor
+from app.vault.models import members, vaults
+from app.vault.policy import allows, require
+from app.vault.schemas.activity import ActivityRead
+from app.vault.service.members import list_members
+
+# What every member may know of: what lies in the vault, and who is in it. The rest is for those who manage it.
+OPEN_TO_ALL: Final = (
+    "vault.created",
+    "vault.updated",
+    "vault.restored",
+    "vault.handed_over",
+    "vault.member_added",
+    "vault.member_changed",
+    "vault.member_left",
+    "vault.member_removed",
+    *(f"vault.item_{done}" for done in ("created", "updated", "trashed", "restored", "purged", "version_restored")),
+    *(f"vault.document_{done}" for done in ("created", "updated", "trashed", "restored", "purged", "version_added")),
+)
+
+
+@audit.decides_access
+async def log_access(session: AsyncSession, principal: Principal, vault_id: UUID) -> Access | None:
+    """What the principal is in a vault; one in the trash has a log for its owner alone."""
+    statement = (
+        select(members.c.role, vaults.c.trashed_at)
+        .join(vaults, vaults.c.id == members.c.vault_id)
+        .where(members.c.vault_id == vault_id, members.c.user_id == principal.user_id)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    if row is None or (row.trashed_at and not allows(row.role, "own")):
+        return None
+    return "manager" if allows(row.role, "manage") else "member"
+
+
+async def list_activity(
+    session: AsyncSession, principal: Principal, vault_id: UUID, filters: audit.Filters
+) -> tuple[list[ActivityRead], int | None]:
+    """One page of what happened in a vault, the last first; and the entry that the next page continues before.
+
+    Raises `VaultNotFound`.
+    """
+    role = await require(session, principal, vault_id, "read")
+    wanted = filters if allows(role, "manage") else replace(filters, actions=OPEN_TO_ALL)
+    async with acting_for(session, Actor.vault(vault_id)):  # who manages no vault can't look into its log
+        entries, last = await audit.entries_of(session, vault_id, wanted)
+    names = {each.user_id: each.name for each in await list_members(session, principal, vault_id)}
+    shown = [
+        ActivityRead(actor_name=names.get(entry.actor_id) if entry.actor_id else None, **_plain(entry))
+        for entry in entries
+    ]
+    return shown, last
+
+
+def _plain(entry: audit.EntryRead) -> dict[str, object]:
+    return entry.model_dump(include=ActivityRead.model_fields.keys() - {"actor_name"})
