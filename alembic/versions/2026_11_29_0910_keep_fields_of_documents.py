@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "b8c0"
-down_revision = "a6c0"
+down_revision = "b3c1"
 branch_labels = None
 depends_on = None
 

@@ -35,7 +35,6 @@ def upgrade() -> None:
         reference("vault_id", "vaults", "CASCADE"),
         reference("document_id", "vault_documents", "CASCADE"),
         reference("version_id", "vault_document_versions", "CASCADE"),
-        reference("item_id", "vault_items", "SET NULL"),
         reference("key_id", "data_keys", None),
     )
     op.create_index(f"ix_{TABLE}_key_id", TABLE, ["key_id"])

@@ -30,7 +30,7 @@ async def make(document_id: UUID, today: date) -> bool:
 
 def types_to_guess() -> list[str]:
     """The record types that a paper can be; credentials are typed in, not read."""
-    return [name for name, each in record_types().items() if each.group != "credentials"]
+    return [name for name, each in record_types().items() if not each.credential]
 
 
 async def _make(session: AsyncSession, understood: Understanding, today: date) -> bool:

@@ -122,7 +122,7 @@ def _filled(record_type: RecordType, fields: Sequence[Field]) -> Iterator[Filled
             continue
         best = _best(source, fields) or (_of_parts(fields) if source is _PERSON else None)
         value = convert(best) if best else None
-        if best and value is not None and _fits(record_type.name, field.name, value):
+        if best and value is not None and _fits(record_type, field.name, value):
             yield Filled(field.name, value, best)
 
 
@@ -144,9 +144,9 @@ def _best(source: _Source, fields: Sequence[Field]) -> Field | None:
     return fields[min(fitting)[2]] if fitting else None
 
 
-def _fits(type_name: str, name: str, value: Any) -> bool:
+def _fits(record_type: RecordType, name: str, value: Any) -> bool:
     try:
-        check_fields(type_name, _VALUES.validate_python({name: value}))
+        check_fields(record_type, _VALUES.validate_python({name: value}))
     except (InvalidFields, ValidationError):
         return False
     return True

@@ -34,7 +34,7 @@ class Intake(Base):
     vault_id: Mapped[UUID] = mapped_column(ForeignKey("vaults.id", ondelete="CASCADE"))
     document_id: Mapped[UUID] = mapped_column(ForeignKey("vault_documents.id", ondelete="CASCADE"))
     version_id: Mapped[UUID] = mapped_column(ForeignKey("vault_document_versions.id", ondelete="CASCADE"))
-    item_id: Mapped[UUID | None] = mapped_column(ForeignKey("vault_items.id", ondelete="SET NULL"))
+    item_id: Mapped[UUID | None]  # no foreign key: the row belongs to the document's vault, whereto the record moves
     state: Mapped[str] = mapped_column(server_default=text("'open'"))
     body: Mapped[Body]
     key_id: Mapped[KeyId]

@@ -14,7 +14,7 @@ from app.api.idempotency import idempotent
 from app.api.pages import Cursor, InvalidCursor, Limit, parse_cursor
 from app.api.problems import problems
 from app.auth.principal import Principal
-from app.vault.errors import InvalidFields, ItemNotFound, LimitReached, RoleTooLow, StaleRevision, VaultNotFound
+from app.vault.errors import InvalidFields, LimitReached, RoleTooLow, StaleRevision, TypeNotFound, VaultNotFound
 
 Filer = Annotated[Principal, Security(get_principal, scopes=["agents:run", "vault:write"])]
 
@@ -51,7 +51,14 @@ async def read_intake(intake_id: UUID, principal: Runner, session: SessionDep) -
     "/{intake_id}/accept",
     status_code=201,
     responses=problems(
-        IntakeNotFound, IntakeDecided, TypeNeeded, RoleTooLow, InvalidFields, ItemNotFound, LimitReached, StaleRevision
+        IntakeNotFound,
+        IntakeDecided,
+        TypeNeeded,
+        TypeNotFound,
+        RoleTooLow,
+        InvalidFields,
+        LimitReached,
+        StaleRevision,
     ),
 )
 @idempotent()

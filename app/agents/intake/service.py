@@ -1,7 +1,7 @@
 """Proposals: made when a document has been read, shown to members of its vault, accepted or dismissed by a writer."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import orjson
@@ -9,16 +9,17 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.agents.intake.errors import IntakeDecided, IntakeNotFound, TypeNeeded
+from app.agents.intake import filing
+from app.agents.intake.errors import IntakeDecided, IntakeNotFound
 from app.agents.intake.models import ACCEPTED, DISMISSED, OPEN, Intake
 from app.agents.intake.schemas import IntakeAccept, IntakeRead, Proposal, State
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.core.clock import new_id
 from app.db.keys import KeyRing
 from app.db.outbox import emit
 from app.db.runtime import current
 from app.vault import service as vaults
-from app.vault.schemas.items import ItemCreate, ItemRead, ItemUpdate
 
 TABLE: Final = "agent_intakes"
 BODY: Final = "body"
@@ -87,43 +88,17 @@ async def dismiss(session: AsyncSession, principal: Principal, intake_id: UUID) 
 
 
 async def accept(session: AsyncSession, principal: Principal, intake_id: UUID, data: IntakeAccept) -> IntakeRead:
-    """Make the record, or change the one that was made of an earlier version.
+    """Make the record, or change the one that was made of an earlier version; link it; set the reminders.
 
-    Raises `IntakeNotFound`, `RoleTooLow`, `IntakeDecided`, `TypeNeeded`, `InvalidFields`, `LimitReached`,
-    `ItemNotFound`, `StaleRevision`.
+    Raises `IntakeNotFound`, `RoleTooLow`, `IntakeDecided`, `TypeNeeded`, `TypeNotFound`, `InvalidFields`,
+    `LimitReached`, `StaleRevision`.
     """
     row = await _open(session, principal, intake_id)
     proposal = _opened(row, await _ring(session, row))
-    item = await _file(session, principal, row, proposal, data)
-    return await _decide(session, principal, row, ACCEPTED, item.id)
-
-
-async def _file(
-    session: AsyncSession, principal: Principal, row: Intake, proposal: Proposal, data: IntakeAccept
-) -> ItemRead:
-    proposed = {field.name: field.value for field in proposal.fields}
-    fields: dict[str, Any] = dict(data.fields) if data.fields is not None else proposed
-    if row.item_id:
-        changes: dict[str, Any] = {"fields": fields, "title": data.title}
-        changes |= {"notes": data.notes} if data.notes else {}
-        changes |= {"tags": data.tags} if data.tags else {}
-        return await vaults.update_item(
-            session, principal, row.item_id, ItemUpdate.model_validate(changes), if_match=None
-        )
-    type_name = data.type or proposal.type
-    if type_name is None:
-        raise TypeNeeded
-    if data.fields is None and data.type not in (None, proposal.type):
-        fields = {}  # what was proposed is for another type
-    made = {
-        "vault_id": row.vault_id,
-        "type": type_name,
-        "title": data.title or proposal.title,
-        "fields": fields,
-        "notes": data.notes,
-        "tags": data.tags,
-    }
-    return await vaults.create_item(session, principal, ItemCreate.model_validate(made))
+    item_id = await filing.file(session, principal, row, proposal, data)
+    if data.reminders:
+        await filing.remind(session, principal, row, proposal, data)
+    return await _decide(session, principal, row, ACCEPTED, item_id)
 
 
 async def _open(session: AsyncSession, principal: Principal, intake_id: UUID) -> Intake:
@@ -145,6 +120,8 @@ async def _decide(
     row.state, row.item_id, row.decided_by = state, item_id, principal.user_id
     row.decided_at = await session.scalar(select(func.now()))
     await session.flush()
+    ids = {"intake_id": str(row.id)}
+    await audit.record(session, principal, row.vault_id, f"agents.intake_{state}", row.document_id, **ids)
     return _read(row, await _ring(session, row))
 
 

@@ -93,8 +93,36 @@ async def test_accepting_makes_the_record_once(client, settings, owner, vault):
     assert (item["type"], item["title"], item["tags"]) == ("passport", "Passport, Astrid Lindqvist", ["travel"])
     assert item["fields"]["expires_on"] == "2035-12-20"
     assert item["missing"] == []
+    links = await client.get(f"/v1/vault/items/{item['id']}/links", headers=auth(owner))
+    assert [(link["relation"], link["target"]["id"]) for link in links.json()["items"]] == [
+        ("proven_by", proposal["document_id"])
+    ]
     assert (await client.get(path, headers=auth(owner))).json()["state"] == "accepted"
     assert await proposals(client, owner, state="open") == []
+
+
+NOTICE = (
+    b"Electricity supply contract. Contract number: ST-4711-08. Customer number: 998877. Supplier: Nordstrom GmbH\n"
+    b"The price is guaranteed until 31 May 2041. Please return the form by 4 May 2040.\n"
+)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_reminders_are_set_for_days_that_no_field_of_the_record_holds(client, settings, owner, vault, wanted):
+    document = await read(settings, owner, vault, content=NOTICE, title="Electricity contract")
+    (proposal,) = await proposals(client, owner)
+    assert proposal["type"] == "contract"
+    held = {each["due_on"]: each["field"] for each in proposal["reminders"]}
+    assert held == {"2041-05-31": "renews_on", "2040-05-04": "notice_until"}
+    other = {"type": "secure_note", "reminders": wanted}
+
+    response = await client.post(f"{INTAKE}/{proposal['id']}/accept", json=other, headers=auth(owner))
+
+    assert response.status_code == 201, response.text
+    listed = await client.get("/v1/reminders", params={"vault_id": str(vault.id)}, headers=auth(owner))
+    found = {(each["due_on"], each["state"], each["document_id"]) for each in listed.json()["items"]}
+    expected = {("2041-05-31", "active", str(document.id)), ("2040-05-04", "active", str(document.id))}
+    assert found == (expected if wanted else set())
 
 
 async def test_what_the_person_says_counts(client, settings, owner, vault):
