@@ -1,6 +1,7 @@
 """Every package's tables, in one list, for the application, the worker, migrations and tests."""
 
 from app.agents import models as agents
+from app.agents.intake import models as intake
 from app.api import models as api
 from app.audit import models as audit
 from app.auth import models as auth
@@ -22,6 +23,7 @@ __all__ = [
     "audit",
     "auth",
     "db",
+    "intake",
     "jobs",
     "nominees",
     "notifications",

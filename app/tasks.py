@@ -1,6 +1,7 @@
 """Every package's tasks, in one list, for the worker and the tests."""
 
 from app.agents import tasks as agents
+from app.agents.intake import tasks as intake
 from app.api import tasks as api
 from app.audit import tasks as audit
 from app.auth import tasks as auth
@@ -17,6 +18,7 @@ __all__ = [
     "api",
     "audit",
     "auth",
+    "intake",
     "jobs",
     "nominees",
     "notifications",

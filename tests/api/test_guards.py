@@ -94,6 +94,7 @@ async def family(client, settings):
     sessions = (await client.get("/v1/auth/sessions", headers=headers)).json()["items"]
     ids["session_id"] = sessions[0]["id"]
     await drain_jobs(settings)
+    ids["intake_id"] = (await client.get("/v1/agents/intake", headers=headers)).json()["items"][0]["id"]
     return owner, removed, ids
 
 
