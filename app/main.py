@@ -8,6 +8,8 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from app import models
+from app.agents.mcp.mount import mount_mcp
+from app.agents.openai.router import router as openai_router
 from app.agents.router import router as agents_router
 from app.api.docs import router as docs_router
 from app.api.health import router as health_router
@@ -22,6 +24,7 @@ from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
 from app.db.runtime import close_runtime, open_runtime
 from app.jobs.router import router as jobs_router
+from app.nominees.router import router as nominees_router
 from app.notifications.router import router as notifications_router
 from app.payments.marketplace import Marketplace
 from app.payments.router import router as payments_router
@@ -35,6 +38,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     rag_router,
     reminders_router,
     agents_router,
+    nominees_router,
     payments_router,
     notifications_router,
     jobs_router,
@@ -75,6 +79,8 @@ def create_app(settings: Settings) -> FastAPI:
     add_problem_handlers(app)
     for router in ROUTERS:
         app.include_router(router, prefix="/v1")
+    app.include_router(openai_router)
+    mount_mcp(app)
     app.include_router(health_router)
     app.include_router(docs_router)
     app.router.routes.insert(0, RouteTable(app.routes))

@@ -7,16 +7,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import NAMES_BLOB, Base, Body, CreatedAt, Id, KeyId
 
-PAGE, VECTORS = "page", "vectors"
+PAGE, VECTORS, FIELDS = "page", "vectors", "fields"
 
 
 class Artifact(Base):
-    """The result of one step of reading, sealed: a page of text, or a batch of vectors until the shard is made."""
+    """The result of one step of reading, sealed: a page of text, its fields, or vectors until the shard is made."""
 
     __tablename__ = "rag_artifacts"
     __table_args__ = (
         UniqueConstraint("version_id", "stage", "ordinal", "pipeline", name="uq_rag_artifacts_step"),
-        CheckConstraint("stage IN ('page', 'vectors')", name="stage"),
+        CheckConstraint("stage IN ('page', 'vectors', 'fields')", name="stage"),
         Index(None, "vault_id"),
     )
 

@@ -21,9 +21,11 @@ from app.core.config import Settings
 from app.payments.errors import PlanLimitReached
 from app.rag import paying
 from app.rag.errors import NoPreview, NotReadYet, PageNotFound
+from app.rag.fields.shapes import FieldKind
 from app.rag.schemas import (
     AnswerRead,
     AskRequest,
+    FieldList,
     HitRead,
     PageRead,
     ReadingState,
@@ -154,6 +156,16 @@ async def show_page(
     if if_none_match is not None and matches(if_none_match, wanted.etag):
         return Response(status_code=304, headers=headers)
     return Response(await previews.draw(session, principal, wanted), headers=headers, media_type="image/png")
+
+
+@router.get("/documents/{document_id}/fields", responses=problems(NotReadYet))
+async def read_fields(
+    document_id: UUID, principal: Reader, session: SessionDep, kind: FieldKind | None = None
+) -> FieldList:
+    """Read the dates, sums, numbers and names of a document, each with its place; all, or those of one kind."""
+    from app.rag import service  # noqa: PLC0415
+
+    return await service.read_fields(session, principal, document_id, kind)
 
 
 async def _events(

@@ -5,6 +5,7 @@ import unicodedata
 from typing import Final
 
 _SEPARATORS: Final = re.compile(r"[\W_]+")
+_PLAIN: Final = {code: " " for code in range(128) if not chr(code).isalnum()}
 # Marks of Latin, Greek, Cyrillic, Hebrew and Arabic; in other scripts they are letters that count.
 _MARKS: Final = re.compile(
     "[\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u064b-\u065f\u0670\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
@@ -12,6 +13,7 @@ _MARKS: Final = re.compile(
 _LETTERS: Final = str.maketrans(
     {"ø": "o", "đ": "d", "ł": "l", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d", "\u0131": "i"}
 )
+_GROUPED: Final = re.compile(r"\d[\W_]|[\W_]\d")
 _LONGEST_NUMBER: Final = 64
 
 
@@ -19,7 +21,8 @@ def fold(text: str) -> str:
     """Words in small plain letters, with one space between them, before the first and after the last."""
     if not text.isascii():
         text = _MARKS.sub("", unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS)))
-    return f" {_SEPARATORS.sub(' ', text.lower()).strip()} "
+        text = _SEPARATORS.sub(" ", text)
+    return f" {' '.join(text.lower().translate(_PLAIN).split())} "
 
 
 def words(text: str) -> list[str]:
@@ -29,7 +32,6 @@ def words(text: str) -> list[str]:
 
 def joined(text: str) -> str:
     """A number that is written in groups, as one word (IBAN, phone, card); empty for anything else."""
-    if len(text) > _LONGEST_NUMBER or not any(letter.isdigit() for letter in text):
+    if len(text) > _LONGEST_NUMBER or not _GROUPED.search(text):
         return ""
-    parts = fold(text).split()
-    return "".join(parts) if len(parts) > 1 else ""
+    return _SEPARATORS.sub("", text)

@@ -36,6 +36,7 @@ KINDS = (
     "types",
     "links",
     "shares",
+    "reminders",
     "uploads",
     "imports",
     "exports",
@@ -81,6 +82,8 @@ def stored(stack: Stack, owner: Person) -> dict[str, list[str]]:
         ends = {"source": {"document_id": document["id"]}, "target": subject}
         ids["links"].append(create(owner, "/v1/vault/links", **ends)["id"])
         ids["api_keys"].append(create(owner, "/v1/auth/api-keys", name=f"Key {number}", scopes=["profile"])["id"])
+        reminder = {"title": "Renew the permit", "due_on": "2031-05-31", "rrule": "FREQ=YEARLY"}
+        ids["reminders"].append(create(owner, "/v1/reminders", vault_id=vault["id"], **reminder)["id"])
         invitations = f"/v1/vault/vaults/{vault['id']}/invitations"
         ids["invitations"].append(create(owner, invitations, email=f"{secrets.token_hex(6)}@family.example")["id"])
     ids |= transfers(owner)

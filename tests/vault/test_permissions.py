@@ -79,7 +79,7 @@ GET     documents/{document}/content                           200   200    200 
 HEAD    documents/{document}/content                           200   200    200    200     404     404      404    401
 PUT     documents/{a_document}/content                         202   202    202    403     404     404      404    401
 GET     /v1/agents/vaults/{vault}/rule                         200   200    200    200     404     404      404    401
-PUT     /v1/agents/vaults/{vault}/rule                         200   200    403    403     404     404      404    401
+PUT     /v1/agents/vaults/{vault}/rule                         200   403    403    403     404     404      404    401
 GET     /v1/audit/vaults/{vault}/entries                       200   200    403    403     404     404      404    401
 GET     /v1/audit/vaults/{vault}/head                          200   200    200    200     404     404      404    401
 """

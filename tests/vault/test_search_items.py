@@ -44,7 +44,7 @@ def test_words_are_folded_to_what_people_type(written: str, folded: str):
 
 
 def test_numbers_in_groups_are_also_one_word():
-    assert joined("DE89 3704 0044") == "de8937040044"
+    assert joined("DE89 3704 0044") == "DE8937040044"
     assert joined("+44 (0)20 7946-0000") == "4402079460000"
     assert joined("no digits here") == joined("K01234567") == joined("5 " * 64) == ""
     assert words("The the THE end") == ["the", "end"]

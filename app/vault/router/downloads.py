@@ -96,7 +96,7 @@ async def describe_content(
     return Response(headers=headers_of(content) | {"Content-Length": str(content.size)})
 
 
-async def streamed(content: Downloadable, range_header: str | None) -> StreamingResponse:
+async def streamed(content: Downloadable, range_header: str | None = None) -> StreamingResponse:
     """A file, or the range of it that is asked for, as it is decrypted. Raises `NoSuchRange`, `ContentDamaged`."""
     part = chosen_range(range_header, content.size)
     start, end = part or (0, content.size)

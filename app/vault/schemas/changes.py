@@ -17,7 +17,7 @@ Change = Literal["created", "updated", "trashed", "restored", "purged", "granted
 class ChangeRead(ResponseModel):
     """The last that happened to one thing."""
 
-    kind: str = Field(description="vault, member, access, item, document, …", examples=["item"])
+    kind: str = Field(description="vault, member, access, item, document, type, link, …", examples=["item"])
     change: Change
     vault_id: UUID
     subject_id: UUID = Field(description="The vault, person, item, document, …")

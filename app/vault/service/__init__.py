@@ -69,9 +69,27 @@ from app.vault.service.opening import open_share, open_shared_file
 from app.vault.service.paying import count_for_owner
 from app.vault.service.pruning import delete_version, prune_all, prune_versions
 from app.vault.service.purge import delete_blobs, destroy_vault, purge_due, sweep_blobs
+from app.vault.service.released import (
+    Gift,
+    ReleasedVault,
+    Scope,
+    list_released_documents,
+    list_released_items,
+    list_released_vaults,
+    open_released_document,
+    read_released_document,
+    read_released_item,
+)
 from app.vault.service.reseal import RESEAL_JOB, reseal_vault, rotate_vault_key
 from app.vault.service.search import search_items
-from app.vault.service.shares import create_share, list_share_views, list_shares, read_share, revoke_share, sweep_shares
+from app.vault.service.shares import (
+    create_share,
+    list_share_views,
+    list_shares,
+    read_share,
+    revoke_share,
+    sweep_shares,
+)
 from app.vault.service.transfers import accept_transfer, drop_transfer, list_transfers, offer_vault, read_transfer
 from app.vault.service.trash import ITEM, purge, restore, trash
 from app.vault.service.types import create_type, delete_type, find_kind, kinds_of, list_types, read_type, update_type
@@ -113,7 +131,10 @@ __all__ = [
     "RESEAL_JOB",
     "Checksum",
     "Filters",
+    "Gift",
     "ItemNow",
+    "ReleasedVault",
+    "Scope",
     "StoredFile",
     "VersionContent",
     "WaitingInvitation",
@@ -165,6 +186,9 @@ __all__ = [
     "list_items",
     "list_links",
     "list_members",
+    "list_released_documents",
+    "list_released_items",
+    "list_released_vaults",
     "list_share_views",
     "list_shares",
     "list_transfers",
@@ -176,6 +200,7 @@ __all__ = [
     "offer_vault",
     "open_document",
     "open_export",
+    "open_released_document",
     "open_share",
     "open_shared_file",
     "open_version",
@@ -194,6 +219,8 @@ __all__ = [
     "read_item",
     "read_item_version",
     "read_link",
+    "read_released_document",
+    "read_released_item",
     "read_share",
     "read_transfer",
     "read_type",

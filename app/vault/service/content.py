@@ -84,14 +84,16 @@ class VersionContent:
 
 
 @asynccontextmanager
-async def stored_file(content: AsyncIterator[bytes], name: str | None) -> AsyncIterator[StoredFile]:
+async def stored_file(
+    content: AsyncIterator[bytes], name: str | None, most_bytes: int | None = None
+) -> AsyncIterator[StoredFile]:
     """Store a file while it arrives; if the block ends by an exception and no row names the file, it is gone again.
 
-    Raises `EmptyFile`, `FileTooLarge`.
+    It may have `most_bytes`, by default as many as the settings allow. Raises `EmptyFile`, `FileTooLarge`.
     """
     settings, blobs = current().settings, current().blobs
     version_id, key, blob_name = new_id(), new_secret(), uuid4().hex
-    measured = _Measured(content, settings.max_upload_bytes)
+    measured = _Measured(content, most_bytes or settings.max_upload_bytes)
     try:
         await blobs.put(blob_name, seal_stream(version_id, key, measured.pieces(), settings.upload_chunk_bytes))
         clean = clean_name(name)
@@ -171,14 +173,14 @@ async def open_version(session: AsyncSession, version_id: UUID) -> VersionConten
     row = (await session.execute(statement.where(document_versions.c.id == version_id))).mappings().one_or_none()
     if row is None:
         raise DocumentNotFound
-    return await _content(session, row)
+    return await content_of(session, row)
 
 
 async def contents_of(session: AsyncSession, document_id: UUID) -> list[VersionContent]:
     """Every version of a document, the current one last, for whoever may see their rows."""
     statement = select(*CONTENT).join(documents, documents.c.id == document_versions.c.document_id)
     rows = await session.execute(statement.where(documents.c.id == document_id).order_by(document_versions.c.number))
-    return [await _content(session, row) for row in rows.mappings().all()]
+    return [await content_of(session, row) for row in rows.mappings().all()]
 
 
 async def open_document(
@@ -202,7 +204,7 @@ async def open_document(
         raise DocumentNotFound
     if row["id"] is None:
         raise VersionNotFound
-    return await _content(session, row)
+    return await content_of(session, row)
 
 
 async def record_download(session: AsyncSession, principal: Principal, content: VersionContent, *, whole: bool) -> None:
@@ -213,8 +215,8 @@ async def record_download(session: AsyncSession, principal: Principal, content: 
         await write(session, principal, content.vault_id, "vault.document_downloaded", content.document_id, **ids)
 
 
-async def _content(session: AsyncSession, row: Any) -> VersionContent:
-    """What the sealed body says counts, not the columns that repeat it."""
+async def content_of(session: AsyncSession, row: Any) -> VersionContent:
+    """A version from its row with `CONTENT`. What the sealed body says counts, not the columns that repeat it."""
     ring = await ring_of(session, row["vault_id"], row["body"], row["document_body"])
     title = open_body(ring, documents, row["document_id"], row["document_body"])["title"]
     version = open_body(ring, document_versions, row["id"], row["body"])

@@ -4,7 +4,6 @@ Values of secret fields are left out. Entries are kept in memory for a while; wh
 every search.
 """
 
-import calendar
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -14,30 +13,23 @@ from uuid import UUID
 
 from app.core.idle_cache import IdleCache
 from app.vault.folding import fold, joined
-from app.vault.types import DATES, RecordType
+from app.vault.types import RecordType
 
 OVERHEAD_BYTES: Final = 600
-PARTS: Final = ("title", "tags", "fields", "notes")
-
-
-class Dated(NamedTuple):
-    """A date of an item, or the first and the last day of a month."""
-
-    first: date
-    last: date
-    role: str | None
+LONG: Final = len("2031-05-31")
 
 
 class Entry(NamedTuple):
     """An item as search sees it. `text` is title, tags, fields and notes, one after the other, `ends` where each ends.
 
-    `mark` tells of which revision it is, and of which definition of a type that people made.
+    `mark` tells of which revision it is, and of which definition of a type that people made; `dates` are dates and
+    months as text with their roles.
     """
 
     mark: tuple[int, int]
     text: str
     ends: tuple[int, int, int]
-    dates: tuple[Dated, ...]
+    dates: tuple[tuple[str, str | None], ...]
     tags: frozenset[str]
 
     @property
@@ -72,7 +64,8 @@ def entry_of(mark: tuple[int, int], kind: RecordType, content: Mapping[str, Any]
 
 def searchable(kind: RecordType, fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields whose values are no secrets."""
-    return {name: value for name, value in fields.items() if name not in kind.secret_fields}
+    secret = kind.secret_fields
+    return {name: value for name, value in fields.items() if name not in secret} if secret else dict(fields)
 
 
 def signature(kind: RecordType) -> int:
@@ -94,19 +87,15 @@ def _field_texts(fields: Mapping[str, Any]) -> Iterable[str]:
     return (text_of(value) for value in fields.values())
 
 
-def _dates(kind: RecordType, fields: Mapping[str, Any]) -> Iterable[Dated]:
-    for field in kind.fields:
-        if field.type in DATES and field.name in fields:
-            yield from _dated(fields[field.name], field.role)
+def _dates(kind: RecordType, fields: Mapping[str, Any]) -> Iterable[tuple[str, str | None]]:
+    """What can't be a date is left out: the definition may be younger than the value."""
+    for name, role in kind.dates:
+        value = fields.get(name)
+        if isinstance(value, str):
+            yield value, role
 
 
-def _dated(value: Any, role: str | None) -> Iterable[Dated]:
-    """Nothing for what is no date: the definition may be younger than the value."""
-    try:
-        year, month, *day = (int(part) for part in str(value).split("-"))
-        if day:
-            yield Dated(date(year, month, day[0]), date(year, month, day[0]), role)
-        else:
-            yield Dated(date(year, month, 1), date(year, month, calendar.monthrange(year, month)[1]), role)
-    except ValueError:
-        return
+def lies_within(value: str, from_on: date | None, to_on: date | None) -> bool:
+    """Whether a date, or a day of a month, lies between two days; as text, which sorts like the days."""
+    first, last = (value, value) if len(value) == LONG else (f"{value}-01", f"{value}-31")
+    return (from_on is None or last >= from_on.isoformat()) and (to_on is None or first <= to_on.isoformat())

@@ -23,7 +23,7 @@ from app.vault.errors import LimitReached
 from app.vault.models import items, members
 from app.vault.policy import USER, open_to_members, require_vaults
 from app.vault.schemas.search import DatesWithin, ItemHit, ItemHits, ItemSearch
-from app.vault.service.entries import Entries, Entry, entry_cache, entry_of, signature
+from app.vault.service.entries import Entries, Entry, entry_cache, entry_of, lies_within, signature
 from app.vault.service.items import COLUMNS, IS_FAVOURITE, opened
 from app.vault.service.scoring import Words, by_type, matches, scored
 from app.vault.service.types import kinds_of
@@ -173,10 +173,8 @@ def _ranked(
 
 def _within(dates: DatesWithin, entry: Entry) -> bool:
     return any(
-        (dates.role is None or each.role == dates.role)
-        and (dates.from_on is None or each.last >= dates.from_on)
-        and (dates.to_on is None or each.first <= dates.to_on)
-        for each in entry.dates
+        (dates.role is None or role == dates.role) and lies_within(value, dates.from_on, dates.to_on)
+        for value, role in entry.dates
     )
 
 

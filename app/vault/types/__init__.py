@@ -57,6 +57,11 @@ class RecordType(ResponseModel):
         return [field.name for field in self.fields if field.type == "secret"]
 
     @cached_property
+    def dates(self) -> list[tuple[str, DateRole | None]]:
+        """The names of dates and months, with their roles."""
+        return [(field.name, field.role) for field in self.fields if field.type in DATES]
+
+    @cached_property
     def deadlines(self) -> list[str]:
         """The names of the dates by which somebody has to do something."""
         return [field.name for field in self.fields if field.role in DEADLINES]
