@@ -11,7 +11,6 @@ from app.api.problems import problems
 from app.vault import service
 from app.vault.errors import (
     ContentDamaged,
-    CurrentVersionStays,
     DocumentNotFound,
     NotInTrash,
     RoleTooLow,
@@ -19,6 +18,7 @@ from app.vault.errors import (
     VaultNotFound,
     VersionNotFound,
 )
+from app.vault.file_errors import CurrentVersionStays
 from app.vault.router.access import (
     NOT_MODIFIED,
     TAGGED,

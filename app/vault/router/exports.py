@@ -12,16 +12,9 @@ from app.api.pages import InvalidCursor
 from app.api.problems import problems
 from app.auth.errors import SessionNeeded, StepUpRequired
 from app.vault import service
-from app.vault.errors import (
-    ContentDamaged,
-    ExportNotFound,
-    ExportNotReady,
-    InvalidRecipient,
-    LimitReached,
-    NoSuchRange,
-    VaultNotFound,
-)
+from app.vault.errors import ContentDamaged, LimitReached, NoSuchRange, VaultNotFound
 from app.vault.etags import etag, matches
+from app.vault.file_errors import ExportNotFound, ExportNotReady, InvalidRecipient
 from app.vault.router.access import LOCATION, IfNoneMatch, Reader
 from app.vault.router.downloads import KNOWN, PART, WHOLE, Range, headers_of, streamed
 from app.vault.router.queries import Pages, next_cursor

@@ -9,7 +9,8 @@ from app.api.deps import SessionDep
 from app.api.pages import InvalidCursor
 from app.api.problems import problems
 from app.vault import service
-from app.vault.errors import ContentDamaged, ImportNotFound, VaultNotFound
+from app.vault.errors import ContentDamaged, VaultNotFound
+from app.vault.file_errors import ImportNotFound
 from app.vault.router.access import LOCATION, Reader, Writer
 from app.vault.router.forms import UploadForm
 from app.vault.router.queries import PageQuery, Pages, next_cursor

@@ -21,21 +21,23 @@ from app.core.errors import AppError
 from app.payments.errors import PlanLimitReached
 from app.vault import service
 from app.vault.errors import (
-    ChecksumMismatch,
-    ChecksumUnknown,
     ContentDamaged,
     DocumentNotFound,
     FileTooLarge,
     LimitReached,
+    RoleTooLow,
+    UploadInterrupted,
+    VaultNotFound,
+)
+from app.vault.file_errors import (
+    ChecksumMismatch,
+    ChecksumUnknown,
     MetadataUnreadable,
     OffsetMismatch,
     OffsetStreamExpected,
-    RoleTooLow,
     TusVersionUnknown,
-    UploadInterrupted,
     UploadNotFound,
     UploadWithoutVault,
-    VaultNotFound,
 )
 from app.vault.router.access import LOCATION, Reader, Writer
 from app.vault.router.uploads import body_of

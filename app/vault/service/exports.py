@@ -28,7 +28,8 @@ from app.db.outbox import emit
 from app.db.runtime import current
 from app.db.session import Actor, session_scope
 from app.jobs.service import create_job
-from app.vault.errors import ContentDamaged, ExportNotFound, ExportNotReady, InvalidRecipient, VaultNotFound
+from app.vault.errors import ContentDamaged, VaultNotFound
+from app.vault.file_errors import ExportNotFound, ExportNotReady, InvalidRecipient
 from app.vault.models import members
 from app.vault.models.files import exports
 from app.vault.policy import require_vaults, visible_vaults

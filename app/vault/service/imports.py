@@ -15,7 +15,8 @@ from app.core.streams import SealedFile
 from app.db.keys import KeyRing
 from app.jobs.service import create_job
 from app.vault.cells import open_body, ring_of, seal_body
-from app.vault.errors import ImportNotFound, VaultNotFound
+from app.vault.errors import VaultNotFound
+from app.vault.file_errors import ImportNotFound
 from app.vault.importing.opening import Asked
 from app.vault.models import members
 from app.vault.models.files import OUTCOMES, import_entries, imports

@@ -12,7 +12,8 @@ from app.audit import service as audit
 from app.auth.principal import Principal
 from app.db.blob_rows import blobs_of
 from app.jobs.service import create_job
-from app.vault.errors import CurrentVersionStays, VersionNotFound
+from app.vault.errors import VersionNotFound
+from app.vault.file_errors import CurrentVersionStays
 from app.vault.models import document_versions, documents
 from app.vault.schemas.documents import PruneRule
 from app.vault.service.documents import DELETE_BLOBS, writable_document

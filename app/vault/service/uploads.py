@@ -25,14 +25,8 @@ from app.db.runtime import current
 from app.db.session import session_scope
 from app.jobs.service import create_job
 from app.vault.cells import open_body, ring_of, seal_body
-from app.vault.errors import (
-    ChecksumMismatch,
-    FileTooLarge,
-    OffsetMismatch,
-    StaleRevision,
-    UploadInterrupted,
-    UploadNotFound,
-)
+from app.vault.errors import FileTooLarge, StaleRevision, UploadInterrupted
+from app.vault.file_errors import ChecksumMismatch, OffsetMismatch, UploadNotFound
 from app.vault.models.files import upload_parts, uploads
 from app.vault.policy import require
 from app.vault.schemas.documents import DocumentAccepted, DocumentCreate
