@@ -108,13 +108,13 @@ async def delete_push_subscription(subscription_id: UUID, principal: Person, ses
     await subscriptions.delete_subscription(session, principal, subscription_id)
 
 
-@router.post("/{notification_id}/read", responses=problems(NotificationNotFound))
+@router.post("/{notification_id:uuid}/read", responses=problems(NotificationNotFound))
 async def read_notification(notification_id: UUID, principal: Reader, session: SessionDep) -> NotificationRead:
     """Mark a notification as read."""
     return await inbox.mark_read(session, principal, notification_id)
 
 
-@router.delete("/{notification_id}", status_code=204, responses=problems(NotificationNotFound))
+@router.delete("/{notification_id:uuid}", status_code=204, responses=problems(NotificationNotFound))
 async def delete_notification(notification_id: UUID, principal: Reader, session: SessionDep) -> None:
     """Delete a notification."""
     await inbox.delete_notification(session, principal, notification_id)
