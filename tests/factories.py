@@ -93,6 +93,14 @@ async def make_member(vault: VaultRead, *, role: str = "editor", user: TestUser 
     return user
 
 
+async def hand_over(vault: VaultRead, owner: TestUser, heir: TestUser) -> None:
+    """Make a member the owner of a vault, as both of them do it."""
+    async with session_scope(Actor.user(owner.id)) as session:
+        await vaults.offer_vault(session, principal_of(owner), vault.id, heir.id)
+    async with session_scope(Actor.user(heir.id)) as session:
+        await vaults.accept_transfer(session, principal_of(heir), vault.id)
+
+
 async def make_item(
     owner: TestUser,
     vault: VaultRead,

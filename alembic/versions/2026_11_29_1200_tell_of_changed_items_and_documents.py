@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "b4c0"
-down_revision = "b0c0"
+down_revision = "b0c1"
 branch_labels = None
 depends_on = None
 

@@ -30,6 +30,7 @@ class Filters:
     limit: int = 20
     before: int | None = None
     action: str | None = None
+    actions: tuple[str, ...] | None = None
     actor_id: UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -66,6 +67,8 @@ def _conditions(filters: Filters) -> list[Any]:
         conditions.append(entries.c.sequence < filters.before)
     if filters.action:
         conditions.append(entries.c.action == filters.action)
+    if filters.actions is not None:
+        conditions.append(entries.c.action.in_(filters.actions))
     if filters.actor_id:
         conditions.append(entries.c.actor_id == filters.actor_id)
     if filters.since:

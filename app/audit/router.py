@@ -3,49 +3,20 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Security
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Security
 
 from app.api.deps import SessionDep, get_principal
-from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
+from app.api.pages import InvalidCursor
 from app.api.problems import problems
 from app.audit import service
 from app.audit.errors import LogBroken, LogForManagers, LogNotFound
+from app.audit.queries import LogPages, OwnLogPages, numbered_cursor
 from app.audit.schemas import EntryPage, HeadRead, KeyList
 from app.auth.principal import Principal
-
-MOST: int = 2**63 - 1
 
 router = APIRouter(prefix="/audit", tags=["audit"])
 Reader = Annotated[Principal, Security(get_principal, scopes=["vault:read"])]
 Self = Annotated[Principal, Security(get_principal, scopes=["profile"])]
-
-
-class OwnQuery(BaseModel):
-    """Which entries."""
-
-    model_config = ConfigDict(frozen=True)
-
-    limit: Limit = 20
-    cursor: Cursor = None
-    action: str | None = Field(
-        default=None, max_length=100, pattern=r"^[a-z]+(_[a-z]+)*\.[a-z]+(_[a-z]+)*$", description="Only these acts."
-    )
-    since: AwareDatetime | None = Field(default=None, description="Not before this time.")
-    until: AwareDatetime | None = Field(default=None, description="Before this time.")
-
-    def filters(self) -> service.Filters:
-        """What the service understands. Raises `InvalidCursor`."""
-        before = parse_cursor(self.cursor)
-        if before is not None and not 0 < before.int <= MOST:
-            raise InvalidCursor
-        return service.Filters(before=before.int if before is not None else None, **self.model_dump(exclude={"cursor"}))
-
-
-class VaultLogQuery(OwnQuery):
-    """Which entries, of one person or of all."""
-
-    actor_id: UUID | None = Field(default=None, description="Only what this person did.")
 
 
 @router.get("/keys")
@@ -62,10 +33,10 @@ async def list_keys() -> KeyList:
 
 
 @router.get("/me", responses=problems(InvalidCursor))
-async def list_own(query: Annotated[OwnQuery, Query()], principal: Self, session: SessionDep) -> EntryPage:
+async def list_own(query: OwnLogPages, principal: Self, session: SessionDep) -> EntryPage:
     """What happened to your account: sign-ins, keys, factors, exports; the last first."""
     entries, last = await service.list_own(session, principal, query.filters())
-    return EntryPage(items=entries, next_cursor=cursor(last))
+    return EntryPage(items=entries, next_cursor=numbered_cursor(last))
 
 
 @router.get("/me/head", responses=problems(LogBroken))
@@ -75,20 +46,13 @@ async def read_own_head(principal: Self, session: SessionDep) -> HeadRead:
 
 
 @router.get("/vaults/{vault_id}/entries", responses=problems(LogNotFound, LogForManagers, InvalidCursor))
-async def list_entries(
-    vault_id: UUID, query: Annotated[VaultLogQuery, Query()], principal: Reader, session: SessionDep
-) -> EntryPage:
+async def list_entries(vault_id: UUID, query: LogPages, principal: Reader, session: SessionDep) -> EntryPage:
     """Who did what in a vault, the last act first. For its owner and admins."""
     entries, last = await service.list_entries(session, principal, vault_id, query.filters())
-    return EntryPage(items=entries, next_cursor=cursor(last))
+    return EntryPage(items=entries, next_cursor=numbered_cursor(last))
 
 
 @router.get("/vaults/{vault_id}/head", responses=problems(LogNotFound, LogBroken))
 async def read_head(vault_id: UUID, principal: Reader, session: SessionDep) -> HeadRead:
     """The signed end of a vault's log, for all its members. Who keeps it finds out if the log is cut or changed."""
     return await service.read_head(session, principal, vault_id)
-
-
-def cursor(last: int | None) -> str | None:
-    """The cursor that continues before this entry."""
-    return cursor_of(UUID(int=last)) if last else None

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth import attempts, links
+from app.auth.acts import note
 from app.auth.addresses import email_digest
 from app.auth.devices import Device
 from app.auth.models import User
@@ -107,6 +108,7 @@ async def update_me(session: AsyncSession, principal: Principal, data: MeUpdate)
     renamed = seal_profile(ring, principal.user_id, Profile(old.email, data.name))
     await session.execute(update(User).where(User.id == principal.user_id).values(profile=renamed))
     await emit(session, "auth.profile_changed", user_id=principal.user_id)
+    await note(session, principal, principal.user_id, "auth.profile_changed")
     return await _read(session, principal.user_id)
 
 

@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, func, insert, literal_c
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth import attempts
+from app.auth.acts import note
 from app.auth.devices import Device
 from app.auth.errors import ApiKeyNotFound, InvalidApiKey, ScopeNotHeld, TooManyApiKeys
 from app.auth.models import ApiKey, User
@@ -76,6 +77,7 @@ async def create_api_key(session: AsyncSession, principal: Principal, data: ApiK
     row = await session.scalar(insert(ApiKey).values(**values).returning(ApiKey))
     assert row is not None  # noqa: S101
     await emit(session, "auth.api_key_created", user_id=principal.user_id, api_key_id=row_id)
+    await note(session, principal, principal.user_id, "auth.api_key_created", row_id)
     return ApiKeyCreated(key=token, **_read(row, ring).model_dump())
 
 
@@ -139,6 +141,7 @@ async def delete_api_key(session: AsyncSession, principal: Principal, api_key_id
     mine = ApiKey.id == api_key_id, ApiKey.user_id == principal.user_id
     if await session.scalar(delete(ApiKey).where(*mine).returning(ApiKey.id)) is None:
         raise ApiKeyNotFound
+    await note(session, principal, principal.user_id, "auth.api_key_deleted", api_key_id)
 
 
 async def api_key_prefix(session: AsyncSession, api_key_id: UUID) -> str | None:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth import challenges, links, sessions
 from app.auth.accounts import read_me
+from app.auth.acts import note
 from app.auth.api_keys import delete_api_keys
 from app.auth.errors import NotWaitingForDeletion
 from app.auth.models import User
@@ -53,6 +54,7 @@ async def request_deletion(session: AsyncSession, principal: Principal) -> datet
     assert deletion_at is not None  # noqa: S101
     await _close(session, principal.user_id)
     await emit(session, "auth.deletion_requested", user_id=principal.user_id)
+    await note(session, principal, principal.user_id, "auth.deletion_requested")
     return deletion_at
 
 
@@ -74,6 +76,7 @@ async def restore_account(session: AsyncSession, principal: Principal) -> MeRead
     if await session.scalar(kept) is None:
         raise NotWaitingForDeletion
     await emit(session, "auth.deletion_cancelled", user_id=principal.user_id)
+    await note(session, principal, principal.user_id, "auth.deletion_cancelled")
     return await read_me(session, principal)
 
 

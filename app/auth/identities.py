@@ -14,14 +14,17 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.accounts import add_user, mark_verified
+from app.auth.acts import note
 from app.auth.addresses import valid_email
 from app.auth.errors import IdentityNotFound, IdentityTaken, UnknownIdentity
 from app.auth.issuer_keys import issuers
 from app.auth.models import Identity, User
 from app.auth.parts import per_runtime
+from app.auth.presence import SEEN_SECONDS, note_presence
 from app.auth.principal import SCOPES, Principal
 from app.auth.profiles import Profile
 from app.auth.schemas import IdentityRead
+from app.auth.seen import Seen
 from app.auth.step_up import require_recent
 from app.auth.tokens import Verified
 from app.core.clock import new_id
@@ -69,6 +72,13 @@ async def enter_linked(session: AsyncSession, principal: Principal) -> None:
     question = _IS_LINKED.with_ids(identity_id=principal.identity_id, user_id=principal.user_id)
     if not await enter(session, principal.actor, question):
         raise UnknownIdentity
+    if _seen().is_stale(principal.user_id):
+        await _seen().mark(principal.user_id, note_presence(principal.user_id))
+
+
+@per_runtime
+def _seen(_: Runtime) -> Seen:
+    return Seen(SEEN_SECONDS)
 
 
 @per_runtime
@@ -154,6 +164,7 @@ async def create_identity(session: AsyncSession, principal: Principal, token: st
     await require_recent(session, principal)
     _, claims = await _verify(token)
     row = await link_identity(session, principal.user_id, claims.issuer, claims.subject)
+    await note(session, principal, principal.user_id, "auth.identity_created", row.id)
     return _read(row, await current().keys.ring(session, principal.user_id, row.body))
 
 
@@ -181,3 +192,4 @@ async def delete_identity(session: AsyncSession, principal: Principal, identity_
     mine = Identity.id == identity_id, Identity.user_id == principal.user_id
     if await session.scalar(delete(Identity).where(*mine).returning(Identity.id)) is None:
         raise IdentityNotFound
+    await note(session, principal, principal.user_id, "auth.identity_deleted", identity_id)

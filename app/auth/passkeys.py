@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth import authenticators, challenges
+from app.auth.acts import note
 from app.auth.authenticators import Credential
 from app.auth.errors import PasskeyNotFound, PasskeyRefused, TooManyPasskeys
 from app.auth.factor_schemas import PasskeyCreate, PasskeyCreated, PasskeyOptions, PasskeyRead, PasskeyUpdate
@@ -61,6 +62,7 @@ async def create_passkey(session: AsyncSession, principal: Principal, data: Pass
     _require_room(len(await credentials_of(session, principal.user_id)))
     read = await _add(session, principal.user_id, data.name, credential)
     await emit(session, "auth.second_factor_changed", user_id=principal.user_id)
+    await note(session, principal, principal.user_id, "auth.passkey_created", read.id)
     return PasskeyCreated(recovery_codes=codes, **read.model_dump())
 
 
@@ -163,6 +165,7 @@ async def delete_passkey(session: AsyncSession, principal: Principal, passkey_id
         raise PasskeyNotFound
     await forget_recovery_codes_without_factor(session, principal.user_id)
     await emit(session, "auth.second_factor_changed", user_id=principal.user_id)
+    await note(session, principal, principal.user_id, "auth.passkey_deleted", passkey_id)
 
 
 async def use_passkey(

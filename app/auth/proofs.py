@@ -6,6 +6,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth import attempts, authenticators, challenges
+from app.auth.acts import note
 from app.auth.devices import Device
 from app.auth.errors import WrongCode, WrongPassword
 from app.auth.factor_schemas import Answer, PasskeyOptions, StepUp
@@ -56,6 +57,7 @@ async def step_up(session: AsyncSession, principal: Principal, data: StepUp, dev
         await _prove_factor(session, principal, data, device)
     mine = UserSession.id == principal.session_id, UserSession.user_id == principal.user_id
     await session.execute(update(UserSession).where(*mine).values(authenticated_at=func.now()))
+    await note(session, principal, principal.user_id, "auth.identity_proved", principal.session_id)
 
 
 async def _prove_password(session: AsyncSession, principal: Principal, password: str, device: Device) -> None:

@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth import attempts, challenges, links, sessions
 from app.auth.accounts import mark_verified
+from app.auth.acts import note
 from app.auth.devices import Device
 from app.auth.errors import WrongPassword
 from app.auth.models import User
@@ -44,6 +45,7 @@ async def reset_password(data: ResetRequest) -> None:
         await links.void(session, user_id)
         await challenges.void(session, user_id)
         await emit(session, "auth.password_changed", user_id=user_id)
+        await note(session, None, user_id, "auth.password_reset")
 
 
 async def change_password(session: AsyncSession, principal: Principal, data: PasswordChange, device: Device) -> None:
@@ -69,3 +71,4 @@ async def change_password(session: AsyncSession, principal: Principal, data: Pas
     await links.void(session, principal.user_id)
     await challenges.void(session, principal.user_id)
     await emit(session, "auth.password_changed", user_id=principal.user_id)
+    await note(session, principal, principal.user_id, "auth.password_changed")

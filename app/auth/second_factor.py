@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.auth.acts import note
 from app.auth.errors import NoSecondFactor
 from app.auth.factor_schemas import RecoveryCodes, SecondFactors
 from app.auth.models import Passkey, Totp, User
@@ -73,4 +74,6 @@ async def renew_recovery_codes(session: AsyncSession, principal: Principal) -> R
     await hold_account(session, principal.user_id)
     if not await factors_of(session, principal.user_id):
         raise NoSecondFactor
-    return RecoveryCodes(recovery_codes=await replace_recovery_codes(session, principal.user_id))
+    codes = await replace_recovery_codes(session, principal.user_id)
+    await note(session, principal, principal.user_id, "auth.recovery_codes_renewed")
+    return RecoveryCodes(recovery_codes=codes)

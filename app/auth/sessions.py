@@ -7,6 +7,7 @@ import orjson
 from sqlalchemy import ColumnElement, bindparam, func, insert, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.auth.acts import note
 from app.auth.devices import Device
 from app.auth.errors import SessionEnded, SessionNotFound
 from app.auth.models import RefreshToken, User, UserSession
@@ -53,7 +54,9 @@ async def start(session: AsyncSession, user_id: UUID, scope: str | None, device:
             expires_at=func.now() + _life(),
         )
     )
-    return session_id, await _add_token(session, session_id, user_id, parent_id=None)
+    refresh_token = await _add_token(session, session_id, user_id, parent_id=None)
+    await note(session, Principal(user_id, frozenset(), session_id), user_id, "auth.signed_in", session_id)
+    return session_id, refresh_token
 
 
 async def _is_new(session: AsyncSession, user_id: UUID, device: Device) -> bool:
@@ -178,12 +181,14 @@ async def end(session: AsyncSession, user_id: UUID, *which: ColumnElement[bool])
 async def end_this(session: AsyncSession, principal: Principal) -> None:
     """End the session that the principal is using."""
     await end(session, principal.user_id, UserSession.id == principal.session_id)
+    await note(session, principal, principal.user_id, "auth.signed_out", principal.session_id)
 
 
 async def end_session(session: AsyncSession, principal: Principal, session_id: UUID) -> None:
     """End one of the principal's sessions. Raises `SessionNotFound`."""
     if not await end(session, principal.user_id, UserSession.id == session_id):
         raise SessionNotFound
+    await note(session, principal, principal.user_id, "auth.session_ended", session_id)
 
 
 async def end_others(session: AsyncSession, principal: Principal) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import exists, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth import attempts, sessions
+from app.auth.acts import note
 from app.auth.addresses import email_digest
 from app.auth.devices import Device
 from app.auth.errors import EmailNotVerified, InvalidCredentials, InvalidRefreshToken
@@ -125,6 +126,7 @@ async def _rotate(session: AsyncSession, digest: bytes) -> TokenPair | None:
     if recent is False or await session.scalar(used.returning(RefreshToken.id)) is None:
         await sessions.end(session, user_id, UserSession.id == session_id)
         await emit(session, "auth.session_compromised", user_id=user_id)
+        await note(session, None, user_id, "auth.session_compromised", session_id)
         return None
     refresh_token = await sessions.prolong(session, session_id, user_id, token_id)
     return token_pair(user_id, session_id, scope, refresh_token, deletion_at)

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth import attempts, one_time
+from app.auth.acts import note
 from app.auth.devices import Device
 from app.auth.errors import TotpActive, TotpNotFound, WrongCode
 from app.auth.factor_schemas import RecoveryCodes, TotpSetup
@@ -59,6 +60,7 @@ async def confirm_totp(
     await attempts.succeeded_code(principal.user_id, device)
     await session.execute(update(Totp).where(*waiting).values(confirmed_at=func.now()))
     await emit(session, "auth.second_factor_changed", user_id=principal.user_id)
+    await note(session, principal, principal.user_id, "auth.totp_confirmed")
     return RecoveryCodes(recovery_codes=codes)
 
 
@@ -93,3 +95,4 @@ async def delete_totp(session: AsyncSession, principal: Principal) -> None:
         raise TotpNotFound
     await forget_recovery_codes_without_factor(session, principal.user_id)
     await emit(session, "auth.second_factor_changed", user_id=principal.user_id)
+    await note(session, principal, principal.user_id, "auth.totp_deleted")

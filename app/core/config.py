@@ -2,19 +2,21 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from app.core.config_assistants import AssistantSettings
+from app.core.config_legacy import LegacySettings
+from app.core.config_notifications import NotificationSettings
+from app.core.config_payments import PaymentSettings
 from app.core.config_problems import decoded, named_keys, problems_of
+from app.core.config_transfers import TransferSettings
+from app.core.config_units import KIB, MIB, CommaSeparated
+from app.core.config_vaults import VaultSettings
 from app.core.issuers import ForeignIssuer
-
-KIB = 1024
-MIB = 1024 * KIB
-
-CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
 
 class SettingsError(Exception):
@@ -25,7 +27,9 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-class Settings(BaseSettings):
+class Settings(
+    LegacySettings, NotificationSettings, VaultSettings, TransferSettings, PaymentSettings, AssistantSettings
+):
     """Everything that can be configured; environment variables are the upper-case names with `LIFEVAULT_`."""
 
     model_config = SettingsConfigDict(
@@ -85,53 +89,17 @@ class Settings(BaseSettings):
     trusted_proxies: CommaSeparated = Field(default=(), description="Addresses whose X-Forwarded-For is believed.")
 
     blob_url: str = Field(default="", description="Where encrypted files live: file:///folder, s3://bucket/prefix, …")
-    smtp_url: SecretStr = Field(
-        default=SecretStr(""), description="smtp://user:password@host:587 (STARTTLS) or smtps://host:465."
-    )
-    mail_from: str = Field(default="LifeVault <no-reply@lifevault.invalid>", description="Sender of e-mails.")
-    mailbox_url: str = Field(default="", description="Viewer of the development mail catcher, if one runs.")
-    default_time_zone: str = Field(
-        default="UTC", description="Time zone (IANA) of people who have not said theirs, for reminders and digests."
-    )
-    inbox_days: int = Field(default=365, ge=30, description="Days that notifications are kept in the inbox.")
-    push_subscriptions_per_user: int = Field(
-        default=20, ge=1, description="Browsers in which one person gets notifications."
-    )
-    push_timeout_seconds: float = Field(default=10, gt=0, description="Longest wait for a push service.")
-    push_private_addresses: bool = Field(
-        default=False, description="Whether push services may have private addresses and http; for tests only."
-    )
-    reminders_per_vault: int = Field(default=5_000, ge=1, description="Reminders one vault may hold.")
-    reminders_per_user: int = Field(default=1_000, ge=1, description="Reminders of their own one person may have.")
-    reminder_catch_up_days: int = Field(
-        default=30,
-        ge=1,
-        le=365,
-        description="Days after which a reminder that could not be sent is of no use any more.",
-    )
-    password_age_days: int = Field(
-        default=365, ge=30, description="Age at which people are reminded to change their password."
-    )
-
     max_body_bytes: int = Field(default=MIB, ge=KIB, description="Largest JSON body.")
     max_upload_bytes: int = Field(default=256 * MIB, ge=KIB, description="Largest file.")
     max_json_depth: int = Field(default=32, ge=4, description="Deepest nesting of a JSON body.")
     upload_chunk_bytes: int = Field(
         default=256 * KIB, ge=64 * KIB, le=MIB, description="Plaintext bytes in one encrypted chunk of a file."
     )
-    vaults_per_user: int = Field(default=100, ge=1, description="Vaults one person may own.")
-    items_per_vault: int = Field(default=20_000, ge=1, description="Items one vault may hold.")
-    documents_per_vault: int = Field(default=20_000, ge=1, description="Documents one vault may hold.")
-    members_per_vault: int = Field(default=50, ge=1, description="Members and open invitations of one vault.")
-    trash_days: int = Field(default=30, ge=1, description="Days until something in the trash is purged.")
     cors_origins: CommaSeparated = Field(default=(), description="Web origins that may call the API, comma-separated.")
     metrics_token: SecretStr = Field(
         default=SecretStr(""), description="Bearer token for /metrics; without it only loopback clients are answered."
     )
 
-    seller: str = Field(
-        default="LifeVault", max_length=500, description="Name, address and tax id on receipts; lines parted by |."
-    )
     idempotency_days: int = Field(
         default=30, ge=1, description="Days in which a repeated request with the same Idempotency-Key is recognised."
     )
@@ -139,93 +107,6 @@ class Settings(BaseSettings):
         default=60,
         ge=5,
         description="A request with an Idempotency-Key that is silent for this long is taken for dead.",
-    )
-    payment_provider: Literal["sim", "stripe", "none"] = Field(
-        default="none",
-        description="Who takes payments: Stripe, nobody, or the simulator, where no money moves.",
-    )
-    sim_url: str = Field(default="", description="Where the payment simulator is; `lifevault up` sets it.")
-    sim_key: SecretStr = Field(default=SecretStr(""), description="Its key.")
-    stripe_api_key: SecretStr = Field(default=SecretStr(""), description="Secret or restricted key of Stripe.")
-    stripe_url: str = Field(default="https://api.stripe.com", description="Base URL of Stripe's API.")
-    stripe_account: str = Field(
-        default="", description="Connected account that is acted for, acct_…; the key's own if empty."
-    )
-    payment_webhook_secrets: SecretStr = Field(
-        default=SecretStr(""), description="Signing secrets of the provider's webhooks, comma-separated; all are good."
-    )
-    max_webhook_bytes: int = Field(default=MIB, ge=KIB, description="Largest webhook of a payment provider.")
-    payment_timeout_seconds: float = Field(default=20, gt=0, description="Longest wait for the payment provider.")
-    payment_connect_timeout_seconds: float = Field(
-        default=5, gt=0, description="Longest wait for a connection to the payment provider."
-    )
-    payment_retries: int = Field(
-        default=1, ge=0, le=5, description="Further tries of a call that the payment provider did not answer."
-    )
-    payment_return_origins: CommaSeparated = Field(
-        default=(), description="Origins besides the public URL that people may come back to from a checkout."
-    )
-    payment_grace_days: int = Field(
-        default=14, ge=0, description="Days that everything stays open after a renewal that could not be paid."
-    )
-    enforce_plan_limits: bool | None = Field(
-        default=None, description="Whether a plan's limits stop anybody; usage is counted anyway. Left out: production."
-    )
-    rapidapi_secrets: SecretStr = Field(
-        default=SecretStr(""), description="Proxy secrets of RapidAPI that are believed, comma-separated; none: off."
-    )
-    rapidapi_plans: CommaSeparated = Field(
-        default=("BASIC=free", "PRO=plus", "ULTRA=family", "MEGA=family", "CUSTOM=family"),
-        description="The plan of each RapidAPI subscription, as SUBSCRIPTION=plan, comma-separated.",
-    )
-    operators: CommaSeparated = Field(default=(), description="E-mail addresses of those who may see all reports.")
-    seat_invitation_seconds: int = Field(default=72 * 3_600, ge=3_600, description="Life of an invitation to a seat.")
-    credit_hold_seconds: int = Field(default=900, ge=60, description="Longest time that credits are set aside for.")
-
-    ingest_max_pages: int = Field(default=2_000, ge=1, description="Most pages read from one document.")
-    ingest_max_seconds: int = Field(default=240, ge=1, description="Longest time for reading one document.")
-    ingest_max_memory_bytes: int = Field(
-        default=2_048 * MIB, ge=256 * MIB, description="Memory of the reading process."
-    )
-    ingest_max_chars: int = Field(default=10_000_000, ge=1_000, description="Most characters kept of one document.")
-    ocr_max_pages: int = Field(default=50, ge=0, description="Most pages of one document read by OCR.")
-    ocr_languages: str = Field(default="eng", description="Languages of tesseract, joined by +.")
-    embedder: Literal["builtin", "http", "none"] = Field(
-        default="builtin", description="builtin: MiniLM in this process; http: an OpenAI-compatible endpoint."
-    )
-    embedder_url: str = Field(default="", description="Base URL of the embeddings endpoint, e.g. https://host/v1.")
-    embedder_api_key: SecretStr = Field(default=SecretStr(""), description="Its key.")
-    embedder_model: str = Field(default="", description="Its model.")
-    embedder_dimensions: int = Field(default=384, ge=8, le=4_096, description="Length of its vectors.")
-    embedder_threads: int = Field(default=1, ge=1, description="Threads of the built-in embedder.")
-    shard_cache_bytes: int = Field(default=256 * MIB, ge=MIB, description="Opened index shards kept in memory.")
-    shard_reserve_bytes: int = Field(
-        default=64 * MIB, ge=0, description="Memory that opened shards use again and again."
-    )
-    model_url: str = Field(default="", description="Base URL of an OpenAI-compatible chat endpoint; none if empty.")
-    model_api_key: SecretStr = Field(default=SecretStr(""), description="Its key.")
-    model_name: str = Field(default="", description="Its model; with a base URL the model writes the answers.")
-    model_timeout_seconds: float = Field(default=60, gt=0, description="Longest wait for the model.")
-    agent_models: CommaSeparated = Field(
-        default=(), description="Models that agents may use besides, as provider:name, in the order in which to try."
-    )
-    agent_falls_back: bool = Field(
-        default=True, description="Whether the built-in model answers agents when no other model does."
-    )
-    agent_max_steps: int = Field(default=16, ge=1, le=200, description="Requests to a model in one run at most.")
-    agent_max_tokens: int = Field(default=400_000, ge=1_000, description="Tokens of one run at most.")
-    agent_max_seconds: int = Field(default=300, ge=1, description="Longest time of one run without its waiting.")
-    agent_calls_per_step: int = Field(default=16, ge=1, le=200, description="Tools that a model may use at once.")
-    agent_answer_tokens: int = Field(default=2_000, ge=16, description="Tokens that a model may write at once.")
-    agent_runs_at_once: int = Field(default=10, ge=1, description="Runs of one person that go on at the same time.")
-    agents_per_user: int = Field(default=100, ge=1, description="Agents one person may make.")
-    agent_schedules_per_user: int = Field(default=50, ge=1, description="Schedules one person may make.")
-    memories_per_user: int = Field(default=200, ge=1, description="Facts that a person's agents remember.")
-    approval_seconds: int = Field(
-        default=3 * 86_400, ge=60, le=90 * 86_400, description="How long a person can answer an agent's question."
-    )
-    answer_hosts: CommaSeparated = Field(
-        default=(), description="Hosts besides the public URL's that links in answers may lead to."
     )
     job_max_attempts: int = Field(default=4, ge=1, description="Tries before a job is failed for good.")
     job_lease_seconds: int = Field(
@@ -270,6 +151,7 @@ class Settings(BaseSettings):
         "payment_return_origins",
         "agent_models",
         "answer_hosts",
+        "mcp_hosts",
         "rapidapi_plans",
         mode="before",
     )

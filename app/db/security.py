@@ -2,19 +2,20 @@
 
 ROLE = "lifevault_app"
 
+# They name each other with their schema: pg_dump works with an empty search_path.
 FUNCTIONS = [
     """CREATE FUNCTION app_principal() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
     AS $$ SELECT coalesce(current_setting('app.principal', true), '') $$""",
     """CREATE FUNCTION app_user() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
-    AS $$ SELECT CASE WHEN app_principal() LIKE 'user:%' THEN substr(app_principal(), 6)::uuid END $$""",
+    AS $$ SELECT CASE WHEN public.app_principal() LIKE 'user:%' THEN substr(public.app_principal(), 6)::uuid END $$""",
     """CREATE FUNCTION app_vault() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
-    AS $$ SELECT CASE WHEN app_principal() LIKE 'vault:%' THEN substr(app_principal(), 7)::uuid END $$""",
+    AS $$ SELECT CASE WHEN public.app_principal() LIKE 'vault:%' THEN substr(public.app_principal(), 7)::uuid END $$""",
     """CREATE FUNCTION app_is_system() RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE
-    AS $$ SELECT app_principal() = 'system' $$""",
+    AS $$ SELECT public.app_principal() = 'system' $$""",
 ]
 
 FAMILY_FUNCTION = """CREATE FUNCTION app_family() RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE
-    AS $$ SELECT CASE WHEN app_principal() LIKE 'family:%' THEN substr(app_principal(), 8)::uuid END $$"""
+    AS $$ SELECT CASE WHEN public.app_principal() LIKE 'family:%' THEN substr(public.app_principal(), 8)::uuid END $$"""
 
 IS_SYSTEM = "(SELECT app_is_system())"
 USER = "(SELECT app_user())"

@@ -4,6 +4,7 @@ It begins with one round trip: BEGIN, role, principal, and a question where ther
 """
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -32,6 +33,11 @@ class Actor:
         return cls(f"vault:{vault_id}")
 
     @classmethod
+    def nominee(cls, nominee_id: UUID) -> "Actor":
+        """Somebody without an account, to whom no row is shown before a policy has decided."""
+        return cls(f"nominee:{nominee_id}")
+
+    @classmethod
     def family(cls, family_id: UUID) -> "Actor":
         """What one family pays and uses."""
         return cls(f"family:{family_id}")
@@ -53,6 +59,7 @@ class Transaction:
         self._pooled: PoolProxiedConnection | None = None
         self._driver: Driver | None = None
         self._connection: Connection | None = None
+        self._last: list[tuple[int, Actor, str]] = []
 
     @property
     def has_begun(self) -> bool:
@@ -68,9 +75,9 @@ class Transaction:
             raise RuntimeError("the transaction has begun")
         self._pooled = await greenlet_spawn(self._engine.raw_connection)
         self._driver = driver = cast(Driver, self._pooled.driver_connection)
-        settings = f"set_config('app.principal', {_quoted(self._info.get('actor', NOBODY).setting)}, true)"
+        settings = f"set_config('app.principal', {quoted(self._info.get('actor', NOBODY).setting)}, true)"
         if role := self._info.get("role"):
-            settings = f"set_config('role', {_quoted(role)}, true), {settings}"
+            settings = f"set_config('role', {quoted(role)}, true), {settings}"
         return await _run(driver, f"BEGIN; SELECT {settings}; {question}")
 
     async def driver(self) -> Driver:
@@ -87,17 +94,34 @@ class Transaction:
             self._connection = Connection(self._engine, self._pooled)
         return self._connection
 
+    def at_commit(self, command: str, actor: Actor, *, order: int) -> None:
+        """Have a command without parameters sent together with COMMIT: it costs no round trip, and holds locks briefly.
+
+        If it fails, nothing is committed. Commands of all transactions come in the order of `order`.
+        """
+        self._last.append((order, actor, command))
+
     async def commit(self) -> None:
         """Commit, if it has begun. Raises `InvalidRequestError` if the database rolled back, `DBAPIError`."""
-        if self._driver is None:
+        if self._driver is None and not self._last:
             return
-        if await _run(self._driver, "COMMIT") != "COMMIT":
+        if await _run(await self.driver(), f"{self._last_commands()}COMMIT") != "COMMIT":
             raise InvalidRequestError("a statement of the transaction had failed, so the database rolled it back")
         await self.end()
+
+    def _last_commands(self) -> str:
+        commands, acting = [], self._info.get("actor", NOBODY)
+        for _, actor, command in sorted(self._last, key=itemgetter(0)):
+            if actor != acting:
+                commands.append(f"SELECT set_config('app.principal', {quoted(actor.setting)}, true); ")
+                acting = actor
+            commands.append(f"{command}; ")
+        return "".join(commands)
 
     async def end(self) -> None:
         """Give the connection back; the pool rolls back what was not committed."""
         pooled, self._pooled, self._driver, self._connection = self._pooled, None, None, None
+        self._last.clear()
         if pooled is not None:
             await greenlet_spawn(pooled.close)
 
@@ -111,5 +135,6 @@ async def _run(driver: Driver, commands: str) -> str:
     return tag
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A text as a literal of SQL."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,6 +1,6 @@
 """Jobs: created with their cause, leased with a fencing token, finished with their effect."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,6 +15,7 @@ from app.auth.principal import Principal
 from app.core.clock import new_id
 from app.core.tasks import listeners
 from app.db.models import OutboxEvent
+from app.db.outbox import emit
 from app.db.session import SYSTEM, Actor, session_scope
 from app.jobs.errors import JobNotFound, LeaseLost
 from app.jobs.models import Job
@@ -25,6 +26,9 @@ MOST_IN_FLIGHT = 200
 KEEP_FINISHED = timedelta(days=30)
 FIRST_RETRY_SECONDS = 2
 GAVE_UP = "gave-up"
+
+EVENT_HOOKS: list[Callable[[AsyncSession, Sequence[OutboxEvent]], Awaitable[None]]] = []
+"""What sees every event once, in the transaction that takes it out of the outbox; packages above add to it."""
 
 
 async def create_job(
@@ -90,6 +94,12 @@ async def unfinished_jobs(session: AsyncSession, job_ids: Sequence[UUID]) -> set
     """Those of these jobs that wait or are being worked on."""
     unfinished = select(Job.id).where(Job.id.in_(job_ids), Job.state.in_(["queued", "running"]))
     return set(await session.scalars(unfinished))
+
+
+async def job_states(session: AsyncSession, job_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The states of these jobs; one that finished long ago is not there any more."""
+    rows = (await session.execute(select(Job.id, Job.state).where(Job.id.in_(job_ids)))).all()
+    return {row.id: row.state for row in rows}
 
 
 async def cancel_jobs(session: AsyncSession, subject_id: UUID, reason: str, detail: str) -> None:
@@ -163,7 +173,10 @@ class JobRun:
         """Mark the job as failed for good."""
         values = {"state": "failed", "error_code": code, "error_detail": detail, "finished_at": func.now()}
         async with session_scope(self.actor) as session:
-            await session.execute(update(Job).where(*self._mine()).values(**values))
+            failed = update(Job).where(*self._mine()).values(**values).returning(Job.id)
+            if await session.scalar(failed) is not None and (self.user_id or self.vault_id):
+                about = {name: each for name in ("user_id", "vault_id") if (each := getattr(self, name))}
+                await emit(session, "jobs.failed", job_id=self.id, kind=self.kind, **about)
 
     async def postpone(self, seconds: float, step: str) -> None:
         """Give the worker free and go on after a while; this does not count as a try. Raises `LeaseLost`."""
@@ -209,6 +222,8 @@ async def expand_events(session: AsyncSession, limit: int = 200) -> int:
     if rows:
         await session.execute(upsert(Job).on_conflict_do_nothing(), rows)
     if events:
+        for hook in EVENT_HOOKS:
+            await hook(session, events)
         await session.execute(delete(OutboxEvent).where(OutboxEvent.id.in_([event.id for event in events])))
     return len(events)
 

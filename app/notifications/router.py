@@ -31,12 +31,14 @@ from app.notifications.schemas import (
     PushSubscriptionRead,
     UnreadCount,
 )
+from app.notifications.webhooks.router import router as webhooks_router
 
 Reader = Annotated[Principal, Security(get_principal, scopes=["vault:read"])]
 Person = Annotated[Principal, Security(get_principal, scopes=["profile"])]
 Unread = Annotated[bool, Query(description="Only what you have not read.")]
 
 router = APIRouter(prefix="/notifications", tags=["notifications"])
+router.include_router(webhooks_router)
 
 
 @router.get("", responses=problems(InvalidCursor))

@@ -12,6 +12,8 @@ from app.db.runtime import current
 from app.db.session import session_scope
 from app.notifications import delivery, inbox, service
 from app.notifications.push import sending
+from app.notifications.webhooks import delivery as webhooks
+from app.notifications.webhooks import messages
 
 
 @task("notifications.send_mail", on="notifications.mail_queued")
@@ -148,3 +150,23 @@ async def _write(session: AsyncSession, user_id: str, template: str, **context: 
     if person:
         context |= {"name": person.name}
         await service.queue_mail(session, owner_id=UUID(user_id), to=person.email, template=template, **context)
+
+
+@task("notifications.send_webhook", on="notifications.webhook_queued")
+async def send_webhook(message_id: str) -> None:
+    """Tell somebody's program of an event."""
+    await webhooks.send_message(UUID(message_id))
+
+
+@task("notifications.retry_webhooks", every=timedelta(seconds=15))
+async def retry_webhooks() -> int:
+    """Try messages again whose time has come; returns how many."""
+    async with session_scope() as session:
+        return await webhooks.queue_due(session)
+
+
+@task("notifications.forget_webhooks", every=timedelta(days=1))
+async def forget_webhooks() -> int:
+    """Delete messages that came to an end long ago; returns how many."""
+    async with session_scope() as session:
+        return await messages.forget_old(session, current().settings.webhook_message_days)

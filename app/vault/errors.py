@@ -39,6 +39,30 @@ class ItemNotFound(NotFound):
     title = "There is no such item"
 
 
+class TypeNotFound(NotFound):
+    """No such record type in this vault, or none that the principal may see."""
+
+    title = "There is no such record type"
+
+
+class LinkNotFound(NotFound):
+    """No such link between things that the principal may see."""
+
+    title = "There is no such link"
+
+
+class FieldNotFound(NotFound):
+    """Neither the record nor its earlier version has this field."""
+
+    title = "There is no such field"
+
+
+class ShareNotFound(NotFound):
+    """No such share; for people outside also one that is over, for whatever reason."""
+
+    title = "There is no such share, or it is over"
+
+
 class VersionNotFound(NotFound):
     """No such version of an item or a document."""
 
@@ -49,6 +73,30 @@ class DocumentNotFound(NotFound):
     """No such document that the principal may see, or it is in the trash."""
 
     title = "There is no such document"
+
+
+class UploadNotFound(NotFound):
+    """No such upload in parts: never begun, somebody else's, ended or expired."""
+
+    title = "There is no such upload"
+
+
+class ImportNotFound(NotFound):
+    """No such import: somebody else's, or of a vault that the person can't read any more."""
+
+    title = "There is no such import"
+
+
+class ExportNotFound(NotFound):
+    """No such export: somebody else's, expired, or of a vault that the person can't read any more."""
+
+    title = "There is no such export"
+
+
+class SharePasswordNeeded(Forbidden):
+    """The share has a password, and another one or none was given."""
+
+    title = "This share opens with its password only"
 
 
 class RoleTooLow(Forbidden):
@@ -93,16 +141,70 @@ class OwnerStays(Conflict):
     title = "The owner can't be removed: make somebody else the owner first"
 
 
+class AlreadyOwner(Conflict):
+    """The vault can't be offered to the one who has it."""
+
+    title = "This person owns the vault already"
+
+
+class TransferNotFound(NotFound):
+    """No open offer of this vault that the principal made or may accept."""
+
+    title = "There is no offer to hand this vault over"
+
+
 class TooManyInvitations(TooManyRequests):
     """More invitations by one person, or to one address, than an hour should see."""
 
     title = "Too many invitations in a short time"
 
 
+class TypeInUse(Conflict):
+    """Records of this type are there, perhaps in the trash."""
+
+    title = "Records of this type are there: change or purge them first"
+
+
+class AlreadyLinked(Conflict):
+    """These two are linked in this way."""
+
+    title = "These two are linked in this way already"
+
+
+class LinkedToItself(Conflict):
+    """Both ends are the same."""
+
+    title = "Nothing can be linked to itself"
+
+
+class BulkRefused(Conflict):
+    """Something stands against a change of several records; none was changed. `refused` says what of which."""
+
+    title = "Nothing was changed: it is not possible for all of these records"
+
+
+class TooManyTries(TooManyRequests):
+    """More shares tried by one place, or passwords of one share, than an hour should see."""
+
+    title = "Too many tries in a short time"
+
+
 class LimitReached(Conflict):
     """As many as there may be."""
 
     title = "A limit of this service is reached"
+
+
+class ExportNotReady(Conflict):
+    """The export is still being written, or could not be; its job tells."""
+
+    title = "The export is not ready: its job tells how far it is"
+
+
+class CurrentVersionStays(Conflict):
+    """The version that counts can't be deleted; the document can."""
+
+    title = "The current version can't be deleted: delete the document, or make another version the current one"
 
 
 class NotInTrash(Conflict):
@@ -135,6 +237,12 @@ class InvalidFields(Unprocessable):
     title = "Some fields don't fit the record type"
 
 
+class InvalidDefinition(Unprocessable):
+    """Fields of a record type that don't go together; `errors` names each by its place."""
+
+    title = "The definition of the record type is not valid"
+
+
 class EmptyFile(Unprocessable):
     """A file without bytes."""
 
@@ -157,6 +265,55 @@ class UploadInterrupted(BadRequest):
     """The client went away before the end of the file."""
 
     title = "The upload was interrupted"
+
+
+class MetadataUnreadable(BadRequest):
+    """Not pairs of a key and a value in base64 (tus 1.0.0)."""
+
+    title = "Upload-Metadata can't be read"
+
+
+class ChecksumUnknown(BadRequest):
+    """Not `sha1` or `sha256` and a digest in base64 (tus 1.0.0)."""
+
+    title = "Upload-Checksum can't be read"
+
+
+class TusVersionUnknown(PreconditionFailed):
+    """Another version of tus than 1.0.0, or none."""
+
+    title = "Say Tus-Resumable: 1.0.0"
+
+
+class OffsetMismatch(Conflict):
+    """The bytes don't go on where those that are kept end."""
+
+    title = "The upload goes on at another offset: ask for it with HEAD"
+
+
+class ChecksumMismatch(AppError):
+    """460 (tus 1.0.0): the bytes of this request are not those that were sent; none of them is kept."""
+
+    status = 460
+    title = "The bytes don't match Upload-Checksum"
+
+
+class OffsetStreamExpected(UnsupportedMediaType):
+    """Not application/offset+octet-stream."""
+
+    title = "Send the bytes as application/offset+octet-stream"
+
+
+class InvalidRecipient(Unprocessable):
+    """The checksum of the public key is wrong."""
+
+    title = "This is not a public key of age"
+
+
+class UploadWithoutVault(Unprocessable):
+    """`Upload-Metadata` names neither a vault nor a document."""
+
+    title = "Name a vault_id or a document_id in Upload-Metadata"
 
 
 class FormExpected(UnsupportedMediaType):

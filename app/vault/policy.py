@@ -15,12 +15,13 @@ from app.auth.principal import Principal
 from app.vault.errors import RoleTooLow, VaultNotFound
 from app.vault.models import document_versions, documents, members, vaults
 
-Action = Literal["read", "write", "manage", "own"]
+Action = Literal["read", "write", "share", "manage", "own"]
 
 RANKS: Final = ("viewer", "editor", "admin", "owner")
 LOWEST: Final[dict[Action, str]] = {
     "read": "viewer",  # see what is in the vault, and its members
     "write": "editor",  # add, change, trash, restore and purge items and documents
+    "share": "editor",  # give people outside a link to something
     "manage": "admin",  # rename the vault; invite, remove and give roles to all but the owner
     "own": "owner",  # trash, restore and purge the vault, exchange its key, hand it over
 }
@@ -60,6 +61,12 @@ def writable_vaults(user_id: Any) -> Select[Any]:
 def writable_vault(vault_id: Any, user_id: Any) -> Select[Any]:
     """One row if a person may put things into a vault, otherwise none."""
     return writable_vaults(user_id).where(members.c.vault_id == vault_id)
+
+
+def visible_things(table: Table, user_id: Any) -> Select[Any]:
+    """The ids of the rows that a person may read and that are not in the trash, of items or of documents."""
+    mine = members.c.user_id == user_id, table.c.trashed_at.is_(None)
+    return select(table.c.id).select_from(open_to_members(table)).where(*mine)
 
 
 def visible_document_versions(principal: Principal, vault_ids: Sequence[UUID] | None = None) -> Select[Any]:

@@ -45,12 +45,11 @@ async def make_log(entries: int = ENTRIES, seen: int = SEEN) -> UUID:
     """A vault with a log, and a checkpoint before its end."""
     owner = await make_user()
     vault = await make_vault(owner)
-    for number in range(entries):
+    for number in range(entries - 1):
         async with session_scope(Actor.user(owner.id)) as session:
-            last = await audit.record(
-                session, principal_of(owner), vault.id, ACTIONS[number % len(ACTIONS)], uuid4(), number=number
-            )
-        if last == seen:
+            action = ACTIONS[number % len(ACTIONS)]
+            await audit.record(session, principal_of(owner), vault.id, action, uuid4(), number=number)
+        if number == seen - 2:  # the first entry is that of the vault itself
             await audit.checkpoint(vault.id)
     return vault.id
 
@@ -136,7 +135,7 @@ class Attack:
             "actor_kind": lambda: self.random.choice([each for each in ("api_key", "agent") if each != row[name]]),
             "actor_id": lambda: self.random.choice([uuid4(), None]),
             "action": lambda: "vault.item_read",
-            "subject_id": lambda: self.random.choice([uuid4(), None]),
+            "subject_id": lambda: uuid4() if row[name] is None else self.random.choice([uuid4(), None]),
             "ids": lambda: f'{{"number":{self.random.randrange(100, 999)}}}',
             "at": lambda: row["at"].replace(microsecond=(row["at"].microsecond + 1) % 1_000_000),
             "key_version": lambda: self.random.choice([2, 7, -1]),
@@ -251,17 +250,17 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
-async def test_the_first_entry_that_does_not_hold_is_named(superuser, own_database, change):
+async def test_the_first_entry_that_does_not_hold_is_named(superuser, own_database):
     chain_id = await make_log()
-    statement, sequence, reason = CHANGES[change]
+    found = {}
 
-    async with superuser() as session:
-        await session.execute(text(statement), {"id": chain_id})
-        broken = await verify_chain(session, chain_id)
+    for change, (statement, _, _) in CHANGES.items():
+        async with superuser() as session:
+            await session.execute(text(statement), {"id": chain_id})
+            broken = await verify_chain(session, chain_id)
+        found[change] = (broken.sequence, broken.reason) if broken else None
 
-    assert broken is not None
-    assert (broken.sequence, broken.reason) == (sequence, reason)
+    assert found == {change: (sequence, reason) for change, (_, sequence, reason) in CHANGES.items()}
 
 
 async def test_a_history_written_anew_is_found_by_its_tags_and_by_the_checkpoint(superuser, own_database):

@@ -20,7 +20,7 @@ from tests.auth.test_privacy import spellings
 from tests.auth.test_second_factor import set_up
 from tests.auth.test_sign_in import refused_alike
 from tests.conftest import drain_jobs
-from tests.factories import PASSWORD, auth, make_document, make_item, make_member, make_user, make_vault
+from tests.factories import PASSWORD, auth, hand_over, make_document, make_item, make_member, make_user, make_vault
 from tests.notifications.smtp import text_of
 
 pytestmark = pytest.mark.anyio
@@ -191,8 +191,7 @@ async def test_what_others_share_must_be_handed_over_first(visitor, settings):
     await make_item(owner, shared, title="Stays")
 
     refused = await delete(visitor, owner)
-    path = f"/v1/vault/vaults/{shared.id}/members/{member.id}"
-    assert (await visitor.patch(path, json={"role": "owner"}, headers=auth(owner))).status_code == 200
+    await hand_over(shared, owner, member)
     accepted = await delete(visitor, owner)
     await destroy(settings)
 

@@ -17,7 +17,13 @@ def main() -> None:
     parser.add_argument("--eval", type=Path, default=Path(given) if given else None, help="the evaluation set")
     arguments = parser.parse_args()
     documents = arguments.eval / "pdf" if arguments.eval else Path(str(files("app.rag").joinpath("samples")))
-    runs = [("api",), ("cold_start",), ("ingest", "--files", str(documents)), ("pipeline", "--files", str(documents))]
+    runs = [
+        ("api",),
+        ("items",),
+        ("cold_start",),
+        ("ingest", "--files", str(documents)),
+        ("pipeline", "--files", str(documents)),
+    ]
     if arguments.eval:
         runs.append(("retrieval", "--eval", str(arguments.eval)))
     for name, *options in runs:

@@ -5,14 +5,17 @@ import io
 import subprocess
 import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from app.cli.embedded.binaries import postgres_programs
 from app.cli.embedded.files import read_json
 from app.cli.embedded.secrets import load_or_create_secrets
-from tests.stack import Stack, upload, wait_for_job
+from tests.stack import Person, Stack, upload, wait_for_job
 from tests.system.test_main_job import pdf
 
 pytestmark = pytest.mark.slow
@@ -85,6 +88,7 @@ def plant(stack: Stack) -> list[str]:
         "fields": {},
     }
     created = client.post("/v1/vault/items", json=item).raise_for_status()
+    plant_records(client, item, created.json()["id"], word)
     path, etag = f"/v1/vault/items/{created.json()['id']}", created.headers["etag"]
     client.patch(path, json={"title": word(), "notes": word()}, headers={"If-Match": etag}).raise_for_status()
     files = [
@@ -98,6 +102,7 @@ def plant(stack: Stack) -> list[str]:
     ]
     for name, content in files:
         wait_for_job(person, upload(person, name, content)["job_id"])
+    plant_transfers(person, word)
     for question in (f"When does the {planted[-12]} expire?", f"Who is {word()}?"):
         client.post("/v1/rag/ask", json={"question": question}).raise_for_status()
         client.post("/v1/rag/search", json={"query": question}).raise_for_status()
@@ -106,6 +111,50 @@ def plant(stack: Stack) -> list[str]:
     client.get(f"/v1/vault/items?vault_id={word()}")
     client.get(f"/v1/{word()}")
     return planted
+
+
+def plant_records(client: httpx.Client, item: dict[str, Any], item_id: str, word: Callable[[], str]) -> None:
+    """Write markers into a type of one's own, a link, a share; search for them, and move them to another vault."""
+    fields = [{"name": word(), "label": word(), "type": "choice", "choices": [word()]}]
+    own = {"vault_id": item["vault_id"], "label": word(), "description": word(), "fields": fields}
+    kind = client.post("/v1/vault/types", json=own).raise_for_status().json()["name"]
+    other = client.post("/v1/vault/items", json={**item, "type": kind, "title": word()}).raise_for_status().json()["id"]
+    ends = {"source": {"item_id": item_id}, "target": {"item_id": other}, "label": word()}
+    client.post("/v1/vault/links", json=ends).raise_for_status()
+    share = {"subject": {"item_id": item_id}, "name": word(), "password": word()}
+    token = client.post("/v1/vault/shares", json=share).raise_for_status().json()["token"]
+    opened = {"token": token, "password": share["password"]}
+    client.post("/v1/vault/shared/open", json=opened, headers={"User-Agent": word()}).raise_for_status()
+    found = client.post("/v1/vault/search", json={"query": item["title"]}).raise_for_status().json()
+    assert found["total"] == 1
+    target = client.post("/v1/vault/vaults", json={"name": word()}).raise_for_status().json()["id"]
+    client.post(f"/v1/vault/items/{other}/move", json={"vault_id": target}).raise_for_status()
+
+
+def plant_transfers(person: Person, word: Callable[[], str]) -> None:
+    """An upload that goes on and one that is done, a preview, imports that go well and that do not, exports."""
+    client = person.client
+    vault_id = client.post("/v1/vault/vaults", json={"name": word()}).raise_for_status().json()["id"]
+    for length in (200, 100):
+        said = {"vault_id": vault_id, "filename": f"{word()}.txt", "title": word(), "tags": word(), "other": word()}
+        pairs = ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in said.items())
+        tus = {"Tus-Resumable": "1.0.0", "Upload-Length": str(length), "Upload-Metadata": pairs}
+        url = client.post("/v1/vault/uploads", headers=tus).raise_for_status().headers["Location"]
+        stream = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": "0", "Tus-Resumable": "1.0.0"}
+        client.patch(url, content=word().encode().ljust(100), headers=stream).raise_for_status()
+    shown = upload(person, "scan.pdf", pdf([[word()]]))
+    client.get(f"/v1/rag/documents/{shown['id']}/pages/1/preview").raise_for_status()
+    table = f"name,url,username,password,note\n{word()},https://{word()}.example,{word()},{word()},{word()}\n"
+    for content, password in ((table, word()), (f"{word()},{word()}", word())):
+        form = {"vault_id": vault_id, "password": password}
+        files = {"file": (f"{word()}.csv", content.encode())}
+        wait_for_job(
+            person, client.post("/v1/vault/imports", data=form, files=files).raise_for_status().json()["job_id"]
+        )
+    for body in ({}, {"protection": {"passphrase": word()}}, {"format": "bitwarden"}):
+        exported = client.post("/v1/vault/exports", json=body).raise_for_status()
+        wait_for_job(person, exported.json()["job_id"])
+        client.get(f"{exported.headers['Location']}/content").raise_for_status()
 
 
 def dump(stack: Stack) -> bytes:

@@ -1,5 +1,9 @@
-"""Records: listed, read, made and changed. Of those that hold secrets, a model is told only that they exist."""
+"""Records: listed, read, made and changed. Of credentials, a model is told only that they exist; of others, no secrets.
 
+What is a credential, and which fields are secrets, the types of the records say (see `app.vault.types`).
+"""
+
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -12,16 +16,10 @@ from app.core.schemas import LongText, RequestModel, ShortText, Whole
 from app.vault import service as vaults
 from app.vault.errors import ItemNotFound, VaultNotFound
 from app.vault.schemas.items import FieldChanges, Fields, ItemCreate, ItemRead, ItemUpdate, Tags, TypeName
-from app.vault.types import record_types
+from app.vault.types import RecordType
 
 MOST_LISTED = 50
 MOST_NOTES = 4_000
-
-
-def holds_secrets(type_name: str) -> bool:
-    """Whether records of this type have a field that is marked as secret."""
-    known = record_types().get(type_name)
-    return known is None or any(field.type == "secret" for field in known.fields)
 
 
 class ListItems(RequestModel):
@@ -79,23 +77,24 @@ async def list_items(context: ToolContext, data: ListItems) -> ToolResult:
             wanted = vaults.Filters(limit=data.limit, vault_id=vault_id, type=data.type)
             found, _last = await vaults.list_items(session, context.principal, wanted)
             items += found
+        kinds = await vaults.kinds_of(session, {item.type for item in items})
     items.sort(key=lambda item: item.id, reverse=True)
-    return _told({"items": [_short(item) for item in items[: data.limit]]})
+    return _told({"items": [_short(item, kinds[item.type]) for item in items[: data.limit]]})
 
 
 async def read_item(context: ToolContext, data: ReadItem) -> ToolResult:
     """One record."""
-    item = await _in_scope(context, data.item_id)
-    return _told(_whole(item))
+    item, kind = await _in_scope(context, data.item_id)
+    return _told(_whole(item, kind))
 
 
 async def create_item(context: ToolContext, data: CreateItem) -> ToolResult:
     """Put a record into a vault."""
-    if holds_secrets(data.type):
-        raise CredentialRecord
     if not context.may_see(data.vault_id):
         raise VaultNotFound
     async with context.session() as session:
+        kind = await vaults.find_kind(session, context.principal, data.vault_id, data.type)
+        _refuse_secrets(kind, data.fields)
         made = ItemCreate.model_validate(data.model_dump())
         item = await vaults.create_item(session, context.principal, made)
     return _told({"created": str(item.id), "revision": item.revision})
@@ -103,9 +102,8 @@ async def create_item(context: ToolContext, data: CreateItem) -> ToolResult:
 
 async def update_item(context: ToolContext, data: UpdateItem) -> ToolResult:
     """Change a record."""
-    item = await _in_scope(context, data.item_id)
-    if holds_secrets(item.type):
-        raise CredentialRecord
+    _item, kind = await _in_scope(context, data.item_id)
+    _refuse_secrets(kind, data.fields)
     changes = data.model_dump(exclude={"item_id", "revision"}, exclude_unset=True)
     if_match = f'"{data.revision}"' if data.revision is not None else None
     async with context.session() as session:
@@ -114,26 +112,46 @@ async def update_item(context: ToolContext, data: UpdateItem) -> ToolResult:
     return _told({"changed": str(item.id), "revision": item.revision})
 
 
-async def _in_scope(context: ToolContext, item_id: UUID) -> ItemRead:
+async def _in_scope(context: ToolContext, item_id: UUID) -> tuple[ItemRead, RecordType]:
     async with context.session() as session:
         item = await vaults.read_item(session, context.principal, item_id)
+        kinds = await vaults.kinds_of(session, (item.type,))
     if not context.may_see(item.vault_id):
         raise ItemNotFound
-    return item
+    return item, kinds[item.type]
 
 
-def _short(item: ItemRead) -> dict[str, Any]:
-    if holds_secrets(item.type):
+def _refuse_secrets(kind: RecordType, fields: Mapping[str, Any]) -> None:
+    if kind.credential or not fields.keys().isdisjoint(kind.secret_fields):
+        raise CredentialRecord
+
+
+def _short(item: ItemRead, kind: RecordType) -> dict[str, Any]:
+    if kind.credential:
         return {"item_id": str(item.id), "type": item.type, "withheld": True}
-    expiry = {name: value for name, value in item.fields.items() if name in ("expires_on", "valid_until", "ends_on")}
-    return {"item_id": str(item.id), "vault_id": str(item.vault_id), "type": item.type, "title": item.title, **expiry}
+    deadlines = {name: item.fields[name] for name in kind.deadlines if name in item.fields}
+    return {
+        "item_id": str(item.id),
+        "vault_id": str(item.vault_id),
+        "type": item.type,
+        "title": item.title,
+        **deadlines,
+    }
 
 
-def _whole(item: ItemRead) -> dict[str, Any]:
-    if holds_secrets(item.type):
-        return _short(item)
-    more = {"fields": item.fields, "notes": item.notes[:MOST_NOTES], "tags": item.tags, "missing": item.missing}
-    return {**_short(item), **more, "revision": item.revision}
+def _whole(item: ItemRead, kind: RecordType) -> dict[str, Any]:
+    if kind.credential:
+        return _short(item, kind)
+    fields = {name: value for name, value in item.fields.items() if name not in kind.secret_fields}
+    more: dict[str, Any] = {
+        "fields": fields,
+        "notes": item.notes[:MOST_NOTES],
+        "tags": item.tags,
+        "missing": item.missing,
+    }
+    if withheld := [name for name in kind.secret_fields if name in item.fields]:
+        more["withheld_fields"] = withheld
+    return {**_short(item, kind), **more, "revision": item.revision}
 
 
 def _told(data: Any) -> ToolResult:

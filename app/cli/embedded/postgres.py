@@ -238,6 +238,13 @@ def embedded_postgres(folder: Path, *, durable: bool = True) -> Iterator[Postgre
     passwords = PostgresPasswords(**state["passwords"]) if state else PostgresPasswords.generate()
     server = PostgresServer(folder / "postgres", passwords, free_port(state.get("port")), durable=durable)
     write_json(state_file, {"port": server.port, "passwords": vars(passwords)})
+    with running(server, log):
+        yield server.urls
+
+
+@contextmanager
+def running(server: PostgresServer, log: Path) -> Iterator[None]:
+    """The server of a cluster, made if there is none, for as long as it is needed. Raises `ServiceFailed`."""
     server.initialise()
     server.take_over()
     command = server.command()
@@ -248,6 +255,6 @@ def embedded_postgres(folder: Path, *, durable: bool = True) -> Iterator[Postgre
             if process.poll() is not None or time.monotonic() > deadline:
                 raise ServiceFailed("PostgreSQL did not start.", log.read_text(errors="replace")[-4000:])
             time.sleep(0.01)
-        yield server.urls
+        yield
     finally:
         stop(process, command.stop_signal)

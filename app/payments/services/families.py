@@ -1,5 +1,6 @@
 """Families: who pays for whom. Everybody has one: the one whose seat they claimed, else their own."""
 
+from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
@@ -45,6 +46,12 @@ async def find_family(session: AsyncSession, user_id: UUID) -> UUID | None:
     """The family whose seat a person has claimed, if they have asked about plans before."""
     family_id: UUID | None = await _SEAT.scalar(session, user_id=user_id)
     return family_id
+
+
+async def payers(session: AsyncSession, family_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Who pays for each of these families. For the system."""
+    statement = select(Family.id, Family.owner_id).where(Family.id.in_(family_ids), Family.owner_id.is_not(None))
+    return {row.id: row.owner_id for row in await session.execute(statement)}
 
 
 async def _own_family(session: AsyncSession, user_id: UUID) -> UUID:

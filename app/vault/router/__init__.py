@@ -2,8 +2,30 @@
 
 from fastapi import APIRouter
 
-from app.vault.router import documents, downloads, items, members, uploads, vaults
+from app.vault.router import (
+    activity,
+    changes,
+    documents,
+    downloads,
+    exports,
+    imports,
+    items,
+    links,
+    members,
+    search,
+    share_page,
+    shares,
+    transfers,
+    tus,
+    types,
+    uploads,
+    vaults,
+)
 
+PARTS = (
+    *(vaults, members, transfers, activity, types, items, changes, links, search, share_page, shares),
+    *(documents, uploads, tus, downloads, imports, exports),
+)
 router = APIRouter(prefix="/vault", tags=["vault"])
-for part in (vaults, members, items, documents, uploads, downloads):
+for part in PARTS:
     router.include_router(part.router)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, TypeVar
 
-from fastapi import Header, Response, Security
+from fastapi import Header, Path, Response, Security
 
 from app.api.deps import get_principal
 from app.auth.principal import Principal
@@ -13,6 +13,7 @@ Shown = TypeVar("Shown")
 Reader = Annotated[Principal, Security(get_principal, scopes=["vault:read"])]
 Writer = Annotated[Principal, Security(get_principal, scopes=["vault:write"])]
 
+Revision = Annotated[int, Path(ge=1, le=2**31 - 1)]
 IfMatch = Annotated[str | None, Header(max_length=200, description="The ETag that you have read.", examples=['"1"'])]
 IfNoneMatch = Annotated[str | None, Header(max_length=200, description="The ETag that you have.", examples=['"1"'])]
 

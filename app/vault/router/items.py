@@ -1,9 +1,8 @@
-"""Routes of items, their versions, and the record types."""
+"""Routes of items and their versions."""
 
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
@@ -18,6 +17,7 @@ from app.vault.errors import (
     NotInTrash,
     RoleTooLow,
     StaleRevision,
+    TypeNotFound,
     VaultNotFound,
     VersionNotFound,
 )
@@ -28,6 +28,7 @@ from app.vault.router.access import (
     IfMatch,
     IfNoneMatch,
     Reader,
+    Revision,
     Writer,
     tag,
     unless_known,
@@ -40,25 +41,15 @@ from app.vault.schemas.items import (
     ItemUpdate,
     ItemVersionPage,
     ItemVersionRead,
-    RecordTypeList,
 )
-from app.vault.types import record_types
-
-Revision = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 router = APIRouter()
-
-
-@router.get("/types")
-async def list_types(_: Reader) -> RecordTypeList:
-    """List the record types and their fields."""
-    return RecordTypeList(items=list(record_types().values()))
 
 
 @router.post(
     "/items",
     status_code=201,
-    responses={201: MADE, **problems(VaultNotFound, RoleTooLow, LimitReached, InvalidFields)},
+    responses={201: MADE, **problems(VaultNotFound, TypeNotFound, RoleTooLow, LimitReached, InvalidFields)},
 )
 @idempotent()
 async def create_item(data: ItemCreate, principal: Writer, session: SessionDep, response: Response) -> ItemRead:

@@ -43,7 +43,7 @@ async def list_members(vault_id: UUID, principal: Reader, session: SessionDep) -
 
 @router.patch(
     "/vaults/{vault_id}/members/{user_id}",
-    responses=problems(VaultNotFound, MemberNotFound, RoleTooLow, OwnerStays, LimitReached),
+    responses=problems(VaultNotFound, MemberNotFound, RoleTooLow, OwnerStays),
 )
 async def update_member(
     vault_id: UUID, user_id: UUID, data: MemberUpdate, principal: Writer, session: SessionDep
@@ -51,7 +51,7 @@ async def update_member(
     """Give a member another role. Admins only.
 
     viewer: read · editor: also change items and documents · admin: also rename the vault and manage members.
-    The owner can make another member the owner and becomes an admin.
+    Who owns the vault is changed by an offer, see …/transfer.
     """
     return await service.update_member(session, principal, vault_id, user_id, data.role)
 
@@ -86,6 +86,17 @@ async def create_invitation(
     The token in the e-mail works once, for an account with this address. Inviting again replaces the earlier one.
     """
     return await service.create_invitation(session, principal, vault_id, data)
+
+
+@router.post(
+    "/vaults/{vault_id}/invitations/{invitation_id}/resend",
+    responses=problems(VaultNotFound, InvitationNotFound, RoleTooLow, TooManyInvitations),
+)
+async def resend_invitation(
+    vault_id: UUID, invitation_id: UUID, principal: Writer, session: SessionDep
+) -> InvitationRead:
+    """Send an open invitation again, with a new token and a new term; the token before is void. Admins only."""
+    return await service.resend_invitation(session, principal, vault_id, invitation_id)
 
 
 @router.get("/vaults/{vault_id}/invitations", responses=problems(VaultNotFound, RoleTooLow))

@@ -42,9 +42,17 @@ class ItemQuery(DocumentQuery):
     """Items of one type, or of all."""
 
     type: TypeName | None = Field(default=None, description="Only records of this type.")
+    favourite: bool = Field(default=False, description="Only your favourites.")
+
+
+class VaultPageQuery(PageQuery):
+    """Of one vault, or of all."""
+
+    vault_id: UUID | None = Field(default=None, description="Only those of this vault.")
 
 
 Pages = Annotated[PageQuery, Query()]
+PagesOfVault = Annotated[VaultPageQuery, Query()]
 VaultFilters = Annotated[VaultQuery, Query()]
 DocumentFilters = Annotated[DocumentQuery, Query()]
 ItemFilters = Annotated[ItemQuery, Query()]

@@ -116,4 +116,4 @@ async def purge_vault(vault_id: UUID, principal: Writer, session: SessionDep) ->
 async def rotate_key(vault_id: UUID, principal: Writer, session: SessionDep) -> JobStarted:
     """Encrypt everything in a vault anew with a new data key, and destroy the old one. The owner only."""
     await service.require(session, principal, vault_id, "own")
-    return JobStarted(job_id=await service.rotate_vault_key(session, vault_id, principal.user_id))
+    return JobStarted(job_id=await service.rotate_vault_key(session, vault_id, principal))

@@ -1,5 +1,6 @@
 """Shapes of items and their versions."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -8,21 +9,25 @@ from pydantic import AfterValidator, ConfigDict, Field, StrictBool, StrictFloat,
 from typing_extensions import TypedDict
 
 from app.core.schemas import Clean, LongText, Page, RequestModel, ResponseModel, ShortText
-from app.vault.types import NAMES, RecordType
+from app.vault.types import CUSTOM, NAMES
 
 MOST_FIELDS = 100
 MOST_TAGS = 50
 LARGEST_NUMBER = 1_000_000_000_000_000
 
 
+CUSTOM_NAME = rf"^{CUSTOM}[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$"
+TYPE_NAMES = [{"enum": list(NAMES)}, {"pattern": CUSTOM_NAME}]
+
+
 def _known_type(name: str) -> str:
-    if name not in NAMES:
+    if name not in NAMES and not re.fullmatch(CUSTOM_NAME, name):
         raise ValueError("must be a record type, see /v1/vault/types")
     return name
 
 
 TypeName = Annotated[
-    str, AfterValidator(_known_type), Field(examples=["passport"], json_schema_extra={"enum": list(NAMES)})
+    str, AfterValidator(_known_type), Field(examples=["passport"], json_schema_extra={"anyOf": TYPE_NAMES})
 ]
 FieldName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), Clean]
 FieldText = Annotated[str, StringConstraints(max_length=20_000), Clean]
@@ -94,6 +99,9 @@ class ItemRead(ResponseModel):
     notes: str
     tags: list[str]
     missing: list[str] = Field(description="Fields that a complete record of this type has and this one lacks.")
+    secret_fields: list[str] = Field(description="Fields whose values are to be masked.", examples=[[]])
+    credential: bool = Field(description="Whether it opens something: then it is closed to agents.")
+    favourite: bool = Field(description="Whether it is one of your favourites.")
     revision: int = Field(description="Counts changes; the ETag is made of it.")
     created_at: datetime
     updated_at: datetime
@@ -123,9 +131,3 @@ class ItemVersionPage(Page):
     """Superseded versions, newest first."""
 
     items: list[ItemVersionRead]
-
-
-class RecordTypeList(ResponseModel):
-    """Every record type."""
-
-    items: list[RecordType]

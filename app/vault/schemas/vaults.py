@@ -55,9 +55,9 @@ class VaultPage(Page):
 
 
 class MemberUpdate(RequestModel):
-    """A member's new role; `owner` hands the vault over and makes the present owner an admin."""
+    """A member's new role. The owner's is not given: it is offered, and accepted."""
 
-    role: Role = Field(examples=["editor"])
+    role: GrantedRole = Field(examples=["editor"])
 
 
 class MemberRead(ResponseModel):

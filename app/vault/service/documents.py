@@ -1,12 +1,15 @@
 """Documents: a title, tags, and a file in one or more versions."""
 
+from collections.abc import Collection
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.principal import Principal
+from app.db.blob_rows import blobs_of
 from app.db.keys import KeyRing
 from app.db.outbox import emit
 from app.db.statements import Statement
@@ -84,6 +87,20 @@ async def list_documents(
     return [_opened(found.rings[row["vault_id"]], row) for row in found.rows], found.last
 
 
+async def documents_by_id(
+    session: AsyncSession, principal: Principal, document_ids: Collection[UUID]
+) -> list[DocumentRead]:
+    """Those of these documents that the principal may read and that are not in the trash."""
+    if not document_ids:
+        return []
+    mine = members.c.user_id == principal.user_id, documents.c.id.in_(document_ids), documents.c.trashed_at.is_(None)
+    joined = open_to_members(documents).join(document_versions, CURRENT)
+    statement = select(*OWN_COLUMNS, *VERSION_COLUMNS).select_from(joined).where(*mine)
+    rows = (await session.execute(statement)).mappings().all()
+    rings = await rings_of(session, rows)
+    return [_opened(rings[row["vault_id"]], row) for row in rows]
+
+
 async def opened(session: AsyncSession, row: Any) -> DocumentRead:
     """A row of a document with its version, as it is shown. Raises `ContentDamaged`."""
     return _opened(await ring_of(session, row["vault_id"], row["body"], row["version_body"]), row)
@@ -138,7 +155,9 @@ async def update_document(
         raise StaleRevision
     if content["title"] != before["title"]:
         await emit(session, "vault.document_renamed", document_id=document_id, vault_id=row["vault_id"])
-    shown = {**row, "body": values["body"], "revision": row["revision"] + 1, "updated_at": updated_at}
+    revision = row["revision"] + 1
+    await audit.record(session, principal, row["vault_id"], "vault.document_updated", document_id, revision=revision)
+    shown = {**row, "body": values["body"], "revision": revision, "updated_at": updated_at}
     return _opened(ring, shown)
 
 
@@ -159,8 +178,7 @@ async def purge_document(session: AsyncSession, principal: Principal, document_i
 
     Raises `DocumentNotFound`, `RoleTooLow`, `NotInTrash`. Emits `vault.document_purged`.
     """
-    of_document = document_versions.c.document_id == document_id
-    blob_names = list(await session.scalars(select(document_versions.c.blob_name).where(of_document)))
+    blob_names = await blobs_of(session, document_id=document_id)
     vault_id = await purge(session, principal, DOCUMENT, document_id)
     await forget_document(session, vault_id, document_id, blob_names, principal.user_id)
 

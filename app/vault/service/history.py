@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.db.keys import KeyRing
 from app.vault.cells import open_body, ring_of
@@ -41,7 +42,7 @@ async def read_item_version(
 ) -> ItemVersionRead:
     """One superseded version. Raises `ItemNotFound`, `VersionNotFound`."""
     item = await visible_item(session, principal, item_id)
-    row = await _version(session, item_id, revision)
+    row = await version_row(session, item_id, revision)
     return _shown(await ring_of(session, item["vault_id"], row["body"]), row)
 
 
@@ -53,14 +54,18 @@ async def restore_item_version(
     Raises `ItemNotFound`, `VersionNotFound`, `RoleTooLow`, `StaleRevision`.
     """
     item = await writable_item(session, principal, item_id, if_match)
-    row = await _version(session, item_id, revision)
+    row = await version_row(session, item_id, revision)
     ring = await ring_of(session, item["vault_id"], item["body"], row["body"])
     before = open_body(ring, items, item_id, item["body"])
     content = open_body(ring, item_versions, row["id"], row["body"])
-    return await replace_content(session, principal, ring, item, before, content)
+    restored = await replace_content(session, principal, ring, item, before, content)
+    ids = {"restored": revision, "revision": restored.revision}
+    await audit.record(session, principal, item["vault_id"], "vault.item_version_restored", item_id, **ids)
+    return restored
 
 
-async def _version(session: AsyncSession, item_id: UUID, revision: int) -> Any:
+async def version_row(session: AsyncSession, item_id: UUID, revision: int) -> Any:
+    """The row of a superseded version, for whoever may see the item. Raises `VersionNotFound`."""
     statement = select(item_versions).where(item_versions.c.item_id == item_id, item_versions.c.revision == revision)
     row = (await session.execute(statement)).mappings().one_or_none()
     if row is None:

@@ -4,10 +4,11 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth import service as auth
 from app.auth.principal import Principal
 from app.core.clock import new_id
@@ -55,7 +56,6 @@ async def create_invitation(
     if any(auth.email_digest(member.email) == digest for member in present):
         raise AlreadyMember
     await _count(principal, digest)
-    inviter = await auth.profile(session, principal.user_id)
     ring = await ring_of(session, vault_id)
     token = new_token()
     async with acting_for(session, Actor.vault(vault_id)):
@@ -64,18 +64,55 @@ async def create_invitation(
         )
         await _require_room(session, vault_id)
         row = await _insert(session, principal, ring, vault_id, data, digest, token)
+    await _send(session, principal, vault, row["role"], data.email, token)
+    await audit.record(session, principal, vault_id, "vault.invitation_created", row["id"], role=data.role)
+    return _opened(ring, row)
+
+
+async def resend_invitation(
+    session: AsyncSession, principal: Principal, vault_id: UUID, invitation_id: UUID
+) -> InvitationRead:
+    """Send an open invitation again, with a new token and a new term.
+
+    Raises `VaultNotFound`, `RoleTooLow`, `InvitationNotFound`, `TooManyInvitations`.
+    """
+    await require(session, principal, vault_id, "manage")
+    vault = await read_vault(session, principal, vault_id)
+    token = new_token()
+    again = {"token_digest": token_digest(token), "expires_at": func.now() + _life()}
+    this = invitations.c.id == invitation_id, invitations.c.vault_id == vault_id, OPEN
+    async with acting_for(session, Actor.vault(vault_id)):
+        sent = update(invitations).where(*this).values(again).returning(*invitations.c)
+        row = (await session.execute(sent)).mappings().one_or_none()
+    if row is None:
+        raise InvitationNotFound
+    await _count(principal, row["email_digest"])
+    shown = _opened(await ring_of(session, vault_id, row["body"]), row)
+    await _send(session, principal, vault, shown.role, shown.email, token)
+    await audit.record(session, principal, vault_id, "vault.invitation_resent", invitation_id)
+    return shown
+
+
+async def _send(
+    session: AsyncSession, principal: Principal, vault: VaultRead, role: str, email: str, token: str
+) -> None:
+    inviter = await auth.profile(session, principal.user_id)
+    async with acting_for(session, Actor.vault(vault.id)):
         await queue_mail(
             session,
-            owner_id=vault_id,
-            to=data.email,
+            owner_id=vault.id,
+            to=email,
             template="invitation",
             vault=vault.name,
             inviter=inviter.name,
-            role=data.role,
+            role=role,
             token=token,
             hours=str(current().settings.invitation_seconds // 3600),
         )
-    return _opened(ring, row)
+
+
+def _life() -> timedelta:
+    return timedelta(seconds=current().settings.invitation_seconds)
 
 
 async def _count(principal: Principal, digest: bytes) -> None:
@@ -113,7 +150,7 @@ async def _insert(
         "email_digest": digest,
         "body": seal_body(ring, invitations, invitation_id, {"email": data.email}),
         "invited_by": principal.user_id,
-        "expires_at": func.now() + timedelta(seconds=current().settings.invitation_seconds),
+        "expires_at": func.now() + _life(),
     }
     return (await session.execute(insert(invitations).values(values).returning(invitations))).mappings().one()
 
@@ -135,6 +172,7 @@ async def revoke_invitation(session: AsyncSession, principal: Principal, vault_i
     async with acting_for(session, Actor.vault(vault_id)):
         if await session.scalar(delete(invitations).where(*this).returning(invitations.c.id)) is None:
             raise InvitationNotFound
+        await audit.record(session, principal, vault_id, "vault.invitation_revoked", invitation_id)
 
 
 async def accept_invitation(session: AsyncSession, principal: Principal, token: str) -> VaultRead:
@@ -157,6 +195,8 @@ async def accept_invitation(session: AsyncSession, principal: Principal, token: 
         joined = upsert(members).values(**values, body=body).on_conflict_do_nothing().returning(members.c.id)
         if await session.scalar(joined) is None:
             raise AlreadyMember
+        ids = {"role": row["role"], "invitation_id": row["id"], "invited_by": row["invited_by"]}
+        await audit.record(session, principal, vault_id, "vault.member_added", principal.user_id, **ids)
     await emit(session, "vault.member_added", vault_id=vault_id, user_id=principal.user_id)
     return await read_vault(session, principal, vault_id)
 

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.errors import OwnershipRemains
 from app.auth.principal import Principal
 from app.auth.service import before_deletion
@@ -14,6 +15,8 @@ from app.db.session import SYSTEM
 from app.jobs.service import create_job
 from app.vault.models import members, vaults
 from app.vault.policy import RANKS
+from app.vault.service.favourites import forget_favourites
+from app.vault.service.shares import forget_shares
 from app.vault.service.vaults import PURGE_JOB
 
 
@@ -38,9 +41,21 @@ async def leave_all(session: AsyncSession, user_id: UUID) -> int:
     rows = (await session.execute(gone)).all()
     for vault_id, role in rows:
         await emit(session, "vault.member_removed", vault_id=vault_id, user_id=user_id)
+        await audit.record(session, None, vault_id, "vault.member_removed", user_id)
         if role == "owner" and not await _hand_over(session, vault_id):
             await _purge(session, vault_id)
     return len(rows)
+
+
+async def forget_member(session: AsyncSession, vault_id: UUID, user_id: UUID) -> None:
+    """Drop what was somebody's own in a vault that they are no longer in; for the system.
+
+    Nothing of it has worked since they left.
+    """
+    still = select(members.c.id).where(members.c.vault_id == vault_id, members.c.user_id == user_id)
+    if await session.scalar(still) is None:
+        await forget_favourites(session, vault_id, user_id)
+        await forget_shares(session, vault_id, user_id)
 
 
 async def _hand_over(session: AsyncSession, vault_id: UUID) -> bool:
@@ -51,6 +66,7 @@ async def _hand_over(session: AsyncSession, vault_id: UUID) -> bool:
     if user_id is None:
         return False
     await emit(session, "vault.member_changed", vault_id=vault_id, user_id=user_id)
+    await audit.record(session, None, vault_id, "vault.member_changed", user_id, role="owner")
     return True
 
 

@@ -6,14 +6,14 @@ from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Table, bindparam, select, true
+from sqlalchemy import ColumnElement, Select, Table, bindparam, exists, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.principal import Principal
 from app.db.keys import KeyRing
 from app.db.statements import Statement
 from app.vault.cells import ring_of, rings_of, rings_of_vaults, tag_digest
-from app.vault.models import members, vaults
+from app.vault.models import favourites, members, vaults
 from app.vault.policy import USER, require, visible_vaults
 
 FIRST_PAGE: Final = UUID(int=2**128 - 1)  # sorts after every id
@@ -29,6 +29,7 @@ class Filters:
     vault_id: UUID | None = None
     type: str | None = None
     tag: str | None = None
+    favourite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ async def find(session: AsyncSession, principal: Principal, listing: Listing, fi
         values["of_type"] = filters.type
     if filters.tag:
         values["tagged"] = await _digests(session, principal, filters, filters.tag)
-    statement = page_of(listing, frozenset(values), trashed=filters.trashed)
+    statement = page_of(listing, frozenset(values), trashed=filters.trashed, favourite=filters.favourite)
     rows = await statement.fetch(session, **values)
     if filters.vault_id and not rows:
         await require(session, principal, filters.vault_id, "read")
@@ -70,7 +71,7 @@ async def find(session: AsyncSession, principal: Principal, listing: Listing, fi
 
 
 @cache
-def page_of(listing: Listing, filters: frozenset[str], *, trashed: bool) -> Statement:
+def page_of(listing: Listing, filters: frozenset[str], *, trashed: bool, favourite: bool = False) -> Statement:
     """The statement for these filters: the newest rows of each vault, then the newest of those."""
     columns = listing.table.c
     conditions: list[ColumnElement[bool]] = [
@@ -82,6 +83,9 @@ def page_of(listing: Listing, filters: frozenset[str], *, trashed: bool) -> Stat
         conditions.append(columns.type == bindparam("of_type"))
     if "tagged" in filters:
         conditions.append(columns.tag_digests.overlap(bindparam("tagged", type_=columns.tag_digests.type)))
+    if favourite:
+        wanted = favourites.c.item_id == columns.id, favourites.c.user_id == members.c.user_id
+        conditions.append(exists().where(*wanted).correlate(listing.table, members))
     newest = listing.rows.where(*conditions).order_by(columns.id.desc()).limit(bindparam("most")).lateral("page")
     mine = [members.c.user_id == USER, vaults.c.trashed_at.is_(None)]
     if "in_vault" in filters:

@@ -1,10 +1,11 @@
-"""Members of vaults: listed, given roles, removed; the vault handed over."""
+"""Members of vaults: listed, given roles, removed."""
 
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.db.acting import acting_for
 from app.db.outbox import emit
@@ -14,7 +15,6 @@ from app.vault.errors import MemberNotFound, OwnerStays
 from app.vault.models import members
 from app.vault.policy import require
 from app.vault.schemas.vaults import MemberRead
-from app.vault.service.vaults import require_room_for_vault
 
 
 async def list_members(session: AsyncSession, principal: Principal, vault_id: UUID) -> list[MemberRead]:
@@ -38,22 +38,20 @@ async def list_members(session: AsyncSession, principal: Principal, vault_id: UU
 async def update_member(
     session: AsyncSession, principal: Principal, vault_id: UUID, user_id: UUID, role: str
 ) -> MemberRead:
-    """Give a member another role; with `owner`, hand the vault over to them.
+    """Give a member another role; what the owner has is handed over by an offer.
 
-    Raises `VaultNotFound`, `RoleTooLow`, `MemberNotFound`, `OwnerStays`, `LimitReached`.
-    Emits `vault.member_changed`.
+    Raises `VaultNotFound`, `RoleTooLow`, `MemberNotFound`, `OwnerStays`. Emits `vault.member_changed`.
     """
-    await require(session, principal, vault_id, "own" if role == "owner" else "manage")
+    await require(session, principal, vault_id, "manage")
     present = await _role_of(session, vault_id, user_id)
-    if present == "owner" and role != "owner":
+    if present == "owner":
         raise OwnerStays
-    if role == "owner" and present != "owner":
-        async with acting_for(session, Actor.user(user_id)):
-            await require_room_for_vault(session, user_id)
+    same = members.c.vault_id == vault_id, members.c.user_id == user_id, members.c.role != "owner"
     async with acting_for(session, Actor.vault(vault_id)):
-        if role == "owner":
-            await _set_role(session, vault_id, principal.user_id, "admin")  # there is one owner at a time
-        await _set_role(session, vault_id, user_id, role)
+        changed = update(members).where(*same).values(role=role).returning(members.c.id)
+        if await session.scalar(changed) is None:  # meanwhile the vault was handed to them, or they were removed
+            raise OwnerStays
+        await audit.record(session, principal, vault_id, "vault.member_changed", user_id, role=role, before=present)
     await emit(session, "vault.member_changed", vault_id=vault_id, user_id=user_id)
     shown = await list_members(session, principal, vault_id)
     return next(each for each in shown if each.user_id == user_id)
@@ -69,7 +67,10 @@ async def remove_member(session: AsyncSession, principal: Principal, vault_id: U
         raise OwnerStays
     async with acting_for(session, Actor.vault(vault_id)):
         gone = delete(members).where(members.c.vault_id == vault_id, members.c.user_id == user_id)
-        await session.execute(gone.where(members.c.role != "owner"))
+        if await session.scalar(gone.where(members.c.role != "owner").returning(members.c.id)) is None:
+            raise OwnerStays
+        action = "vault.member_left" if user_id == principal.user_id else "vault.member_removed"
+        await audit.record(session, principal, vault_id, action, user_id)
     await emit(session, "vault.member_removed", vault_id=vault_id, user_id=user_id)
 
 
@@ -80,8 +81,3 @@ async def _role_of(session: AsyncSession, vault_id: UUID, user_id: UUID) -> str:
     if role is None:
         raise MemberNotFound
     return role
-
-
-async def _set_role(session: AsyncSession, vault_id: UUID, user_id: UUID, role: str) -> None:
-    same = members.c.vault_id == vault_id, members.c.user_id == user_id
-    await session.execute(update(members).where(*same).values(role=role))

@@ -4,6 +4,7 @@ It is counted in the transaction that stores it. What is deleted, by whatever wa
 tables of documents and versions, in the transaction that deletes it.
 """
 
+from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.acting import acting_for
 from app.db.session import SYSTEM
-from app.payments.services import limits
+from app.payments.services import families, limits
 from app.vault.models import document_versions, documents, members
 
 ROWS_AT_ONCE: Final = 1_000
@@ -35,6 +36,27 @@ async def _count(session: AsyncSession, vault_id: UUID, meter: str, amount: int,
         owner_id = await _owner_of(session, vault_id)
         if owner_id:
             await limits.consume_of(session, owner_id, meter, amount, str(row_id))
+
+
+async def count_moved(
+    session: AsyncSession, origin: UUID, vault_id: UUID, document_id: UUID, sizes: Mapping[UUID, int]
+) -> None:
+    """Let a document and its versions (id and bytes) count for the owner of the vault that it is moved to.
+
+    Raises `PlanLimitReached`.
+    """
+    entries = [(DOCUMENTS, document_id, 1), *((BYTES, version_id, size) for version_id, size in sizes.items())]
+    async with acting_for(session, SYSTEM):
+        before, after = await _owner_of(session, origin), await _owner_of(session, vault_id)
+        if before is None or after is None or before == after:
+            return
+        old_family, new_family = await families.family_of(session, before), await families.family_of(session, after)
+        for meter, row_id, amount in entries:
+            if old_family == new_family:
+                await limits.hand_over(session, meter, [str(row_id)], after)
+            else:
+                await limits.give_back(session, old_family, meter, amount, str(row_id))
+                await limits.consume_of(session, after, meter, amount, str(row_id))
 
 
 async def _owner_of(session: AsyncSession, vault_id: UUID) -> UUID | None:

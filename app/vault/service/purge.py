@@ -7,11 +7,13 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
+from app.db.blob_rows import blobs_of, named_blobs
 from app.db.outbox import emit
 from app.db.runtime import current
 from app.db.session import Actor, session_scope
 from app.jobs.service import JobRun, create_job
-from app.vault.models import document_versions, documents, invitations, items, vaults
+from app.vault.models import documents, invitations, items, vaults
 from app.vault.service.documents import forget_document
 from app.vault.service.vaults import PURGE_JOB
 
@@ -21,24 +23,16 @@ ORPHAN_AGE: Final = timedelta(days=1)
 
 async def destroy_vault(run: JobRun, vault_id: UUID) -> None:
     """Delete a vault's files, then its rows and data keys in one transaction. Emits `vault.purged`."""
-    last: str = ""
-    done = 0
-    while names := await _blob_names(vault_id, last):
-        await delete_blobs(names)
-        last, done = names[-1], done + len(names)
-        await run.progress("deleting", done)
+    async with session_scope(Actor.vault(vault_id)) as session:
+        names = await blobs_of(session, vault_id=vault_id)
+    for begin in range(0, len(names), ROWS_AT_ONCE):
+        await delete_blobs(names[begin:][:ROWS_AT_ONCE])
+        await run.progress("deleting", begin, len(names))
     async with session_scope(Actor.vault(vault_id)) as session:
         gone = delete(vaults).where(vaults.c.id == vault_id, vaults.c.purging_at.is_not(None)).returning(vaults.c.id)
         if await session.scalar(gone) is not None:
             await current().keys.destroy(session, vault_id)
             await emit(session, "vault.purged", vault_id=vault_id)
-
-
-async def _blob_names(vault_id: UUID, last: str) -> list[str]:
-    name = document_versions.c.blob_name
-    statement = select(name).where(document_versions.c.vault_id == vault_id, name > last)
-    async with session_scope(Actor.vault(vault_id)) as session:
-        return list(await session.scalars(statement.order_by(name).limit(ROWS_AT_ONCE)))
 
 
 async def delete_blobs(names: list[str]) -> None:
@@ -51,30 +45,37 @@ async def purge_due(session: AsyncSession, now: datetime) -> int:
     """Purge what has been in the trash for long enough, and expired invitations; returns how many of them."""
     before = now - timedelta(days=current().settings.trash_days)
     due_items = select(items.c.id).where(items.c.trashed_at < before).limit(ROWS_AT_ONCE)
-    purged = await session.scalars(delete(items).where(items.c.id.in_(due_items)).returning(items.c.id))
-    expired = delete(invitations).where(invitations.c.expires_at < now).returning(invitations.c.id)
-    count = len(purged.all()) + len((await session.scalars(expired)).all())
-    return count + await _purge_documents(session, before) + await _purge_vaults(session, before)
+    purged = delete(items).where(items.c.id.in_(due_items)).returning(items.c.vault_id, items.c.id)
+    expired = delete(invitations).where(invitations.c.expires_at < now)
+    done = {
+        "vault.item_purged": (await session.execute(purged)).all(),
+        "vault.invitation_expired": (
+            await session.execute(expired.returning(invitations.c.vault_id, invitations.c.id))
+        ).all(),
+        "vault.document_purged": await _purge_documents(session, before),
+        "vault.purge_started": await _purge_vaults(session, before),
+    }
+    acts = [(vault_id, action, row_id) for action, rows in done.items() for vault_id, row_id in rows]
+    for vault_id, action, row_id in acts:
+        await audit.record(session, None, vault_id, action, row_id)
+    return len(acts)
 
 
-async def _purge_documents(session: AsyncSession, before: datetime) -> int:
+async def _purge_documents(session: AsyncSession, before: datetime) -> list[tuple[UUID, UUID]]:
     due = select(documents.c.id, documents.c.vault_id).where(documents.c.trashed_at < before)
     rows = (await session.execute(due.limit(ROWS_AT_ONCE).with_for_update(skip_locked=True))).all()
     for row in rows:
-        of_document = document_versions.c.document_id == row.id
-        names = list(await session.scalars(select(document_versions.c.blob_name).where(of_document)))
+        names = await blobs_of(session, document_id=row.id)
         await session.execute(delete(documents).where(documents.c.id == row.id))
         await forget_document(session, row.vault_id, row.id, names)
-    return len(rows)
+    return [(row.vault_id, row.id) for row in rows]
 
 
-async def _purge_vaults(session: AsyncSession, before: datetime) -> int:
+async def _purge_vaults(session: AsyncSession, before: datetime) -> list[tuple[UUID, UUID]]:
     due = vaults.c.trashed_at < before, vaults.c.purging_at.is_(None)
     doomed = update(vaults).where(*due).values(purging_at=func.now()).returning(vaults.c.id)
     vault_ids = (await session.scalars(doomed)).all()
-    for vault_id in vault_ids:
-        await create_job(session, PURGE_JOB, subject_id=vault_id)
-    return len(vault_ids)
+    return [(vault_id, await create_job(session, PURGE_JOB, subject_id=vault_id)) for vault_id in vault_ids]
 
 
 async def sweep_blobs(now: datetime) -> int:
@@ -92,8 +93,7 @@ async def sweep_blobs(now: datetime) -> int:
 
 async def _sweep(names: list[str]) -> int:
     async with session_scope() as session:
-        statement = select(document_versions.c.blob_name).where(document_versions.c.blob_name.in_(names))
-        named = set(await session.scalars(statement))
+        named = await named_blobs(session, names)
     orphans = [name for name in names if name not in named]
     await delete_blobs(orphans)
     return len(orphans)

@@ -11,6 +11,8 @@ from uuid import UUID
 from sqlalchemy import Table, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
+from app.auth.principal import Principal
 from app.core.clock import utc_now
 from app.core.crypto import owner_digest
 from app.db.acting import acting_for
@@ -37,7 +39,7 @@ DIGESTS: Final[dict[Table, Digests]] = {
 }
 
 
-async def rotate_vault_key(session: AsyncSession, vault_id: UUID, user_id: UUID | None = None) -> UUID:
+async def rotate_vault_key(session: AsyncSession, vault_id: UUID, principal: Principal | None = None) -> UUID:
     """Queue the exchange of a vault's data key; returns the job, or the one that is at it already.
 
     Who may ask for it is the caller's to decide. Raises `VaultNotFound`.
@@ -48,7 +50,10 @@ async def rotate_vault_key(session: AsyncSession, vault_id: UUID, user_id: UUID 
     version = await session.scalar(newest)
     if version is None:
         raise VaultNotFound
-    return await create_job(session, RESEAL_JOB, vault_id=vault_id, user_id=user_id, version=version)
+    user_id = principal.user_id if principal else None
+    job_id = await create_job(session, RESEAL_JOB, vault_id=vault_id, user_id=user_id, version=version)
+    await audit.record(session, principal, vault_id, "vault.key_exchange_started", job_id)
+    return job_id
 
 
 async def reseal_vault(run: JobRun, vault_id: UUID, settle_seconds: float = SETTLE_SECONDS) -> float:
@@ -64,6 +69,7 @@ async def reseal_vault(run: JobRun, vault_id: UUID, settle_seconds: float = SETT
     async with run.scope() as session:
         async with acting_for(session, SYSTEM):
             await current().keys.destroy_retired(session, vault_id)
+        await audit.record(session, None, vault_id, "vault.key_exchanged", run.id)
         await run.finish(session)
     return 0
 

@@ -1,12 +1,13 @@
 """The trash of items and documents: hidden at once, restored or purged later."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from uuid import UUID
 
 from sqlalchemy import Table, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.core.errors import NotFound
 from app.vault.errors import DocumentNotFound, ItemNotFound, NotInTrash, RoleTooLow
@@ -18,12 +19,13 @@ from app.vault.policy import allows, open_to_members, writable_vaults
 class Kind:
     """Something that can be put into the trash."""
 
+    word: str
     table: Table
     not_found: type[NotFound]
 
 
-ITEM: Final = Kind(items, ItemNotFound)
-DOCUMENT: Final = Kind(documents, DocumentNotFound)
+ITEM: Final = Kind("item", items, ItemNotFound)
+DOCUMENT: Final = Kind("document", documents, DocumentNotFound)
 
 
 async def trash(session: AsyncSession, principal: Principal, kind: Kind, row_id: UUID) -> UUID:
@@ -31,7 +33,9 @@ async def trash(session: AsyncSession, principal: Principal, kind: Kind, row_id:
     table = kind.table
     statement = update(table).where(*_mine(principal, kind, row_id), table.c.trashed_at.is_(None))
     vault_id = await session.scalar(statement.values(trashed_at=func.now()).returning(table.c.vault_id))
-    return vault_id or await _refuse(session, principal, kind, row_id)
+    if vault_id is None:
+        await _refuse(session, principal, kind, row_id)
+    return await _recorded(session, principal, vault_id, f"vault.{kind.word}_trashed", row_id)
 
 
 async def restore(session: AsyncSession, principal: Principal, kind: Kind, row_id: UUID) -> UUID:
@@ -39,7 +43,9 @@ async def restore(session: AsyncSession, principal: Principal, kind: Kind, row_i
     table = kind.table
     statement = update(table).where(*_mine(principal, kind, row_id), table.c.trashed_at.is_not(None))
     vault_id = await session.scalar(statement.values(trashed_at=None).returning(table.c.vault_id))
-    return vault_id or await _refuse(session, principal, kind, row_id, in_trash=True)
+    if vault_id is None:
+        await _refuse(session, principal, kind, row_id, in_trash=True)
+    return await _recorded(session, principal, vault_id, f"vault.{kind.word}_restored", row_id)
 
 
 async def purge(session: AsyncSession, principal: Principal, kind: Kind, row_id: UUID) -> UUID:
@@ -50,7 +56,15 @@ async def purge(session: AsyncSession, principal: Principal, kind: Kind, row_id:
     table = kind.table
     statement = delete(table).where(*_mine(principal, kind, row_id), table.c.trashed_at.is_not(None))
     vault_id = await session.scalar(statement.returning(table.c.vault_id))
-    return vault_id or await _refuse(session, principal, kind, row_id, in_trash=True)
+    if vault_id is None:
+        await _refuse(session, principal, kind, row_id, in_trash=True)
+    return await _recorded(session, principal, vault_id, f"vault.{kind.word}_purged", row_id)
+
+
+async def _recorded(session: AsyncSession, principal: Principal, vault_id: Any, action: str, row_id: UUID) -> UUID:
+    in_vault: UUID = vault_id
+    await audit.record(session, principal, in_vault, action, row_id)
+    return in_vault
 
 
 def _mine(principal: Principal, kind: Kind, row_id: UUID) -> list[Any]:
@@ -59,7 +73,7 @@ def _mine(principal: Principal, kind: Kind, row_id: UUID) -> list[Any]:
 
 async def _refuse(
     session: AsyncSession, principal: Principal, kind: Kind, row_id: UUID, *, in_trash: bool = False
-) -> UUID:
+) -> NoReturn:
     """Say why nothing was changed."""
     table = kind.table
     statement = (

@@ -1,11 +1,13 @@
 """Vaults: made with a data key of their own, trashed, restored, destroyed with it."""
 
+from collections.abc import Collection
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth import service as auth
 from app.auth.principal import Principal
 from app.core.clock import new_id
@@ -67,6 +69,7 @@ async def create_vault(session: AsyncSession, principal: Principal, data: VaultC
         ids = {"id": member_id, "vault_id": vault_id, "user_id": principal.user_id}
         await session.execute(insert(members).values(**ids, role="owner", body=body))
     await emit(session, "vault.created", vault_id=vault_id)
+    await audit.record(session, principal, vault_id, "vault.created", kind=data.kind)
     return _opened(ring, {**row, "role": "owner"})
 
 
@@ -99,6 +102,16 @@ async def read_vault(session: AsyncSession, principal: Principal, vault_id: UUID
     return _opened(await ring_of(session, vault_id, row["body"]), row)
 
 
+async def vaults_by_id(session: AsyncSession, principal: Principal, vault_ids: Collection[UUID]) -> list[VaultRead]:
+    """Those of these vaults that the principal may read and that are not in the trash."""
+    if not vault_ids:
+        return []
+    statement = _mine(principal).where(vaults.c.id.in_(vault_ids), vaults.c.trashed_at.is_(None))
+    rows = (await session.execute(statement)).mappings().all()
+    rings = await rings_of(session, rows)
+    return [_opened(rings[row["id"]], row) for row in rows]
+
+
 async def update_vault(
     session: AsyncSession, principal: Principal, vault_id: UUID, data: VaultUpdate, *, if_match: str | None
 ) -> VaultRead:
@@ -125,6 +138,7 @@ async def update_vault(
             raise StaleRevision
         if data.kind == "personal" and await _is_shared(session, vault_id):
             raise VaultHasMembers
+    await audit.record(session, principal, vault_id, "vault.updated", kind=after["kind"], revision=after["revision"])
     return _opened(ring, {**after, "role": row["role"]})
 
 
@@ -144,6 +158,7 @@ async def trash_vault(session: AsyncSession, principal: Principal, vault_id: UUI
     async with acting_for(session, Actor.vault(vault_id)):
         await session.execute(update(vaults).where(vaults.c.id == vault_id).values(trashed_at=func.now()))
     await emit(session, "vault.trashed", vault_id=vault_id)
+    await audit.record(session, principal, vault_id, "vault.trashed")
 
 
 async def restore_vault(session: AsyncSession, principal: Principal, vault_id: UUID) -> VaultRead:
@@ -157,6 +172,7 @@ async def restore_vault(session: AsyncSession, principal: Principal, vault_id: U
         if await session.scalar(kept.returning(vaults.c.id)) is None:
             raise BeingPurged
     await emit(session, "vault.restored", vault_id=vault_id)
+    await audit.record(session, principal, vault_id, "vault.restored")
     return await read_vault(session, principal, vault_id)
 
 
@@ -170,8 +186,11 @@ async def purge_vault(session: AsyncSession, principal: Principal, vault_id: UUI
     async with acting_for(session, Actor.vault(vault_id)):
         if await session.scalar(doomed.returning(vaults.c.id)) is None:
             raise BeingPurged
-    # The job is the person's, not the vault's: it outlives the vault and can be followed to its end.
-    return await create_job(session, PURGE_JOB, subject_id=vault_id, user_id=principal.user_id)
+    # The job is the person's, not the vault's: it outlives the vault and can be followed to its end, as does the entry.
+    job_id = await create_job(session, PURGE_JOB, subject_id=vault_id, user_id=principal.user_id)
+    await audit.record(session, principal, vault_id, "vault.purge_started", job_id=job_id)
+    await audit.record_own(session, principal, principal.user_id, "vault.purge_started", vault_id, job_id=job_id)
+    return job_id
 
 
 async def _require_in_trash(session: AsyncSession, principal: Principal, vault_id: UUID) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.core.clock import new_id
 from app.core.crypto import owner_digest
@@ -14,7 +15,7 @@ from app.db.keys import KeyRing
 from app.db.runtime import current
 from app.jobs.service import create_job
 from app.vault.cells import open_body, ring_of, seal_body, tag_digests
-from app.vault.errors import StaleRevision
+from app.vault.errors import LimitReached, StaleRevision
 from app.vault.models import document_versions, documents
 from app.vault.policy import require
 from app.vault.schemas.documents import DocumentAccepted, DocumentCreate, DocumentRead, DocumentVersionRead
@@ -50,6 +51,8 @@ async def create_document(
     await session.execute(insert(documents).values(values))
     await count_document(session, data.vault_id, document_id)  # before the bytes, in the order of their deletion
     job_id = await _add_version(session, principal, ring, data.vault_id, document_id, 1, file)
+    ids = {"version_id": file.version_id, "job_id": job_id}
+    await audit.record(session, principal, data.vault_id, "vault.document_created", document_id, **ids)
     return _accepted(document_id, data.vault_id, 1, job_id, title, file, duplicate_of)
 
 
@@ -77,9 +80,12 @@ async def add_version(
 ) -> DocumentAccepted:
     """Make a stored file the new content of a document.
 
-    Raises `DocumentNotFound`, `RoleTooLow`, `StaleRevision`, `PlanLimitReached`.
+    Raises `DocumentNotFound`, `RoleTooLow`, `StaleRevision`, `LimitReached`, `PlanLimitReached`.
     """
     row = await writable_document(session, principal, document_id, if_match)
+    held = select(func.count()).select_from(document_versions).where(document_versions.c.document_id == document_id)
+    if (await session.scalar(held) or 0) >= current().settings.versions_per_document:
+        raise LimitReached("The document has as many versions as it may; delete old ones")
     ring = await ring_of(session, row["vault_id"], row["body"])
     changed = (
         update(documents)
@@ -92,6 +98,8 @@ async def add_version(
     number = row["number"] + 1
     job_id = await _add_version(session, principal, ring, row["vault_id"], document_id, number, file)
     title = open_body(ring, documents, document_id, row["body"])["title"]
+    ids = {"version_id": file.version_id, "number": number}
+    await audit.record(session, principal, row["vault_id"], "vault.document_version_added", document_id, **ids)
     return _accepted(document_id, row["vault_id"], number, job_id, title, file, None)
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any, Final
 
-from app.vault.errors import InvalidFields
-from app.vault.types import FieldType, RecordField, record_types
+from app.vault.errors import InvalidDefinition, InvalidFields
+from app.vault.types import DATES, FieldType, RecordField, RecordType
 
 _MONTH: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+")
@@ -48,9 +48,9 @@ _CHECKS: Final[dict[FieldType, tuple[Callable[[Any], bool], str]]] = {
 }
 
 
-def check_fields(type_name: str, fields: dict[str, Any]) -> None:
+def check_fields(kind: RecordType, fields: dict[str, Any]) -> None:
     """See that every field fits its definition; undefined ones are custom. Raises `InvalidFields`."""
-    defined = {field.name: field for field in record_types()[type_name].fields}
+    defined = {field.name: field for field in kind.fields}
     problems = {name: _problem(defined.get(name), value) for name, value in fields.items()}
     errors = [
         {"loc": ["body", "fields", name], "msg": message, "type": "field"}
@@ -62,9 +62,36 @@ def check_fields(type_name: str, fields: dict[str, Any]) -> None:
         raise InvalidFields(detail, errors=errors)
 
 
-def missing_fields(type_name: str, fields: dict[str, Any]) -> list[str]:
+def missing_fields(kind: RecordType, fields: dict[str, Any]) -> list[str]:
     """The fields that a complete record of this type has and this one lacks."""
-    return [field.name for field in record_types()[type_name].fields if field.required and field.name not in fields]
+    return [field.name for field in kind.fields if field.required and field.name not in fields]
+
+
+def check_definition(fields: list[dict[str, Any]]) -> None:
+    """See that the fields of a type that people make have names of their own, and go together with what they say.
+
+    Raises `InvalidDefinition`.
+    """
+    names = [field["name"] for field in fields]
+    found = [(number, _flaw(field, names[:number])) for number, field in enumerate(fields)]
+    errors = [{"loc": ["body", "fields", number], "msg": flaw, "type": "field"} for number, flaw in found if flaw]
+    if errors:
+        raise InvalidDefinition(
+            "; ".join(f"field {number + 1} {flaw}" for number, flaw in found if flaw), errors=errors
+        )
+
+
+def _flaw(field: dict[str, Any], earlier: list[str]) -> str | None:
+    choices = field["choices"]
+    if field["name"] in earlier:
+        return "has the name of an earlier one"
+    if (field["type"] == "choice") != bool(choices):
+        return "must have choices" if field["type"] == "choice" else "must not have choices"
+    if len(set(choices)) < len(choices):
+        return "has the same choice twice"
+    if field["role"] and field["type"] not in DATES:
+        return "has a role, which only dates and months have"
+    return None
 
 
 def _problem(field: RecordField | None, value: Any) -> str | None:

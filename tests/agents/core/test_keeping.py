@@ -112,6 +112,36 @@ async def test_of_a_record_with_secrets_a_model_is_told_only_that_it_exists(
     assert "hunter2" not in model.prompt.replace(home.vault.name, "")
 
 
+async def test_of_a_record_with_a_secret_field_a_model_sees_the_rest(
+    client: httpx.AsyncClient, settings: Settings, model: Model
+):
+    home = await make_home(settings)
+    fields = {"bank": "First bank", "pin": "7391-secret"}
+    account = await make_item(home.owner, home.vault, type="bank_account", title="Joint account", fields=fields)
+    definition = [
+        {"name": "code", "label": "Code", "type": "secret"},
+        {"name": "place", "label": "Place", "type": "text"},
+    ]
+    types = "/v1/vault/types"
+    made = {"vault_id": str(home.vault.id), "label": "Gate", "fields": definition}
+    gate = (await client.post(types, json=made, headers=home.headers)).json()
+    closed = (await client.post(types, json={**made, "credential": True}, headers=home.headers)).json()
+    for number, kind in enumerate((gate, closed)):
+        values = {"code": f"8520-secret-{number}", "place": f"north wall {number}"}
+        await make_item(home.owner, home.vault, type=kind["name"], title=f"Gate {number}", fields=values)
+    model.says(
+        asks("read_item", {"item_id": str(account.id)}),
+        asks("list_items", {}),
+        asks("update_item", {"item_id": str(account.id), "fields": {"pin": "0000"}}),
+        "Done.",
+    )
+
+    await run_agent(client, home, "What is in the bank, and where is the gate?")
+
+    assert all(text in model.prompt for text in ("First bank", "withheld_fields", "Gate 0"))
+    assert not any(text in model.prompt for text in ("7391-secret", "8520-secret", "Gate 1", "north wall 1"))
+
+
 async def test_nothing_of_a_vault_that_is_local_only_goes_to_a_provider(
     client: httpx.AsyncClient, settings: Settings, model: Model
 ):

@@ -14,7 +14,7 @@ from app.db.session import Actor, session_scope
 from app.payments.errors import PlanLimitReached
 from app.payments.services import families, limits
 from tests.conftest import drain_jobs
-from tests.factories import TestUser, auth, make_document, make_member, make_user, make_vault
+from tests.factories import TestUser, auth, hand_over, make_document, make_member, make_user, make_vault
 from tests.payments.books.conftest import (
     audit_of,
     grant_plan,
@@ -212,7 +212,7 @@ async def test_a_vault_that_is_handed_over_counts_for_its_new_owner(
     heir = await make_member(vault, role="admin")
     await make_document(owner, vault, content=b"1234567890")
 
-    await client.patch(f"/v1/vault/vaults/{vault.id}/members/{heir.id}", json={"role": "owner"}, headers=auth(owner))
+    await hand_over(vault, owner, heir)
     await drain_jobs(settings)
 
     assert ((await stored_by(owner))["storage_bytes"], (await stored_by(heir))["storage_bytes"]) == (0, 10)

@@ -1,0 +1,65 @@
+"""Documents that can be searched without a database: their shards, and the pages beside them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.rag.document import Chunk, Page, Source
+from app.rag.embedder import Embedder
+from app.rag.fields.extract import extract
+from app.rag.fields.shapes import Field
+from app.rag.ranking import Hit, PageKey, find, rank
+from app.rag.scope import Scope
+from app.rag.shard import build_shard
+from app.rag.shelving import open_shelves
+
+
+@dataclass(frozen=True)
+class Paper:
+    """One document version."""
+
+    source: Source
+    pages: tuple[Page, ...]
+    shard: bytes
+
+
+class Library:
+    """Opened papers; those of one model keep their order."""
+
+    def __init__(self, papers: Iterable[Paper]) -> None:
+        papers = list(papers)
+        self.scope = Scope(open_shelves(paper.shard for paper in papers))
+        self.pages = {(paper.source.version_id, page.number): page.text for paper in papers for page in paper.pages}
+        self.fields: dict[PageKey, list[Field]] = {}
+        for paper in papers:
+            found = extract(paper.pages, paper.source.language)
+            self.fields |= {(paper.source.version_id, number): fields for number, fields in found.items()}
+
+    def search(
+        self, query: str, vector: NDArray[np.float32] | None, limit: int, *, embedder: Embedder | None = None
+    ) -> list[Hit]:
+        found = find(self.scope, query, vector, limit, embedder=embedder)
+        return rank(found, self.pages, limit, fields=self.fields)
+
+
+def make_paper(
+    source: Source,
+    pages: Sequence[Page],
+    chunks: Sequence[Chunk],
+    vectors: NDArray[np.float32] | None,
+    model: str | None,
+) -> Paper:
+    return Paper(source, tuple(pages), build_shard(source, pages, chunks, vectors, model))
+
+
+def search(
+    papers: Iterable[Paper],
+    query: str,
+    vector: NDArray[np.float32] | None,
+    limit: int,
+    *,
+    embedder: Embedder | None = None,
+) -> list[Hit]:
+    return Library(papers).search(query, vector, limit, embedder=embedder)

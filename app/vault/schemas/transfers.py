@@ -1,0 +1,31 @@
+"""Shapes of offers to hand a vault over."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import Field
+
+from app.core.schemas import RequestModel, ResponseModel
+
+
+class TransferCreate(RequestModel):
+    """Whom the vault is offered to."""
+
+    user_id: UUID = Field(description="A member.")
+
+
+class TransferRead(ResponseModel):
+    """An open offer."""
+
+    id: UUID
+    vault_id: UUID
+    from_user: UUID
+    to_user: UUID
+    expires_at: datetime
+    created_at: datetime
+
+
+class TransferList(ResponseModel):
+    """The vaults that are offered to you, the oldest offer first."""
+
+    items: list[TransferRead]
