@@ -121,9 +121,7 @@ def _create_imports() -> None:
         *ids("item_id", "document_id", nullable=True),
         foreign_key("vault_import_entries", "import_id", "vault_imports"),
         sa.UniqueConstraint("import_id", "ordinal", name="uq_vault_import_entries_import_id_ordinal"),
-        sa.CheckConstraint(
-            "outcome IN ('imported', 'duplicate', 'refused')", name="ck_vault_import_entries_outcome"
-        ),
+        sa.CheckConstraint("outcome IN ('imported', 'duplicate', 'refused')", name="ck_vault_import_entries_outcome"),
     )
     op.create_index("ix_vault_import_entries_vault_id", "vault_import_entries", ["vault_id"])
     op.create_index("ix_vault_import_entries_page", "vault_import_entries", ["import_id", "id"])
