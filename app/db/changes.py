@@ -45,8 +45,10 @@ BEGIN
     IF TG_OP = 'INSERT' THEN
         what := 'created';
     ELSE
-        IF TG_ARGV[2] = 'true' AND OLD.trashed_at IS DISTINCT FROM NEW.trashed_at THEN
-            what := CASE WHEN NEW.trashed_at IS NULL THEN 'restored' ELSE 'trashed' END;
+        IF TG_ARGV[2] = 'true' THEN  -- apart, as a condition that names a column the table has not fails as a whole
+            IF OLD.trashed_at IS DISTINCT FROM NEW.trashed_at THEN
+                what := CASE WHEN NEW.trashed_at IS NULL THEN 'restored' ELSE 'trashed' END;
+            END IF;
         END IF;
         IF OLD.vault_id <> NEW.vault_id THEN
             PERFORM vault_put_change(OLD.vault_id, TG_ARGV[0], OLD.id, 'purged', NULL);

@@ -5,9 +5,17 @@ Packages above build on `visible_document_versions`, `open_version`, `current_ve
 """
 
 from app.vault.policy import require, require_vaults, version_ids, visible_document_versions
-from app.vault.service.activity import log_access
+from app.vault.service.activity import list_activity, log_access
 from app.vault.service.bulk import change_items
-from app.vault.service.content import StoredFile, VersionContent, open_document, open_version, stored_file
+from app.vault.service.changes import forget_changes, list_changes
+from app.vault.service.content import (
+    StoredFile,
+    VersionContent,
+    open_document,
+    open_version,
+    record_download,
+    stored_file,
+)
 from app.vault.service.diffs import diff_item_versions, restore_item_part
 from app.vault.service.documents import (
     DELETE_BLOBS,
@@ -23,7 +31,13 @@ from app.vault.service.documents import (
 from app.vault.service.favourites import add_favourite, remove_favourite
 from app.vault.service.following import ItemNow, WaitingInvitation, item_now, roles_in, waiting_invitations
 from app.vault.service.history import list_item_versions, read_item_version, restore_item_version
-from app.vault.service.invitations import accept_invitation, create_invitation, list_invitations, revoke_invitation
+from app.vault.service.invitations import (
+    accept_invitation,
+    create_invitation,
+    list_invitations,
+    resend_invitation,
+    revoke_invitation,
+)
 from app.vault.service.items import create_item, list_items, read_item, update_item
 from app.vault.service.leaving import forget_member, leave_all
 from app.vault.service.links import create_link, delete_link, list_links, read_link
@@ -35,16 +49,19 @@ from app.vault.service.paying import count_for_owner
 from app.vault.service.purge import delete_blobs, destroy_vault, purge_due, sweep_blobs
 from app.vault.service.reseal import RESEAL_JOB, reseal_vault, rotate_vault_key
 from app.vault.service.search import search_items
-from app.vault.service.shares import (
-    create_share,
-    list_share_views,
-    list_shares,
-    read_share,
-    revoke_share,
-    sweep_shares,
-)
+from app.vault.service.shares import create_share, list_share_views, list_shares, read_share, revoke_share, sweep_shares
+from app.vault.service.transfers import accept_transfer, drop_transfer, list_transfers, offer_vault, read_transfer
 from app.vault.service.trash import ITEM, purge, restore, trash
-from app.vault.service.types import create_type, delete_type, find_kind, kinds_of, list_types, read_type, update_type
+from app.vault.service.types import (
+    create_type,
+    delete_type,
+    find_kind,
+    kinds_of,
+    list_types,
+    read_type,
+    tell_of_records,
+    update_type,
+)
 from app.vault.service.vaults import (
     PURGE_JOB,
     create_vault,
@@ -76,6 +93,7 @@ __all__ = [
     "VersionContent",
     "WaitingInvitation",
     "accept_invitation",
+    "accept_transfer",
     "add_favourite",
     "add_version",
     "change_items",
@@ -94,11 +112,15 @@ __all__ = [
     "destroy_vault",
     "diff_item_versions",
     "document_titles",
+    "drop_transfer",
     "find_kind",
+    "forget_changes",
     "forget_member",
     "item_now",
     "kinds_of",
     "leave_all",
+    "list_activity",
+    "list_changes",
     "list_document_versions",
     "list_documents",
     "list_invitations",
@@ -108,11 +130,13 @@ __all__ = [
     "list_members",
     "list_share_views",
     "list_shares",
+    "list_transfers",
     "list_types",
     "list_vaults",
     "log_access",
     "move_document",
     "move_item",
+    "offer_vault",
     "open_document",
     "open_share",
     "open_shared_file",
@@ -126,8 +150,10 @@ __all__ = [
     "read_item_version",
     "read_link",
     "read_share",
+    "read_transfer",
     "read_type",
     "read_vault",
+    "record_download",
     "remove_favourite",
     "remove_member",
     "require",
@@ -135,6 +161,7 @@ __all__ = [
     "require_vaults",
     "require_version_room",
     "reseal_vault",
+    "resend_invitation",
     "restore",
     "restore_document",
     "restore_item_part",
@@ -148,6 +175,7 @@ __all__ = [
     "stored_file",
     "sweep_blobs",
     "sweep_shares",
+    "tell_of_records",
     "trash",
     "trash_document",
     "trash_vault",
