@@ -8,6 +8,8 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from app import models
+from app.agents.mcp.mount import mount_mcp
+from app.agents.openai.router import router as openai_router
 from app.agents.router import router as agents_router
 from app.api.docs import router as docs_router
 from app.api.health import router as health_router
@@ -22,6 +24,7 @@ from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
 from app.db.runtime import close_runtime, open_runtime
 from app.jobs.router import router as jobs_router
+from app.nominees.router import router as nominees_router
 from app.notifications.router import router as notifications_router
 from app.payments.marketplace import Marketplace
 from app.payments.router import router as payments_router
@@ -35,12 +38,19 @@ ROUTERS: tuple[APIRouter, ...] = (
     rag_router,
     reminders_router,
     agents_router,
+    nominees_router,
     payments_router,
     notifications_router,
     jobs_router,
     audit_router,
 )
+ALLOWED_HEADERS = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "Range"]
+ALLOWED_TUS_HEADERS = ["Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata", "Upload-Checksum"]
 EXPOSED_HEADERS = ["ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID", "Content-Range"]
+EXPOSED_TUS_HEADERS = [
+    *("Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm"),
+    *("Upload-Offset", "Upload-Length", "Upload-Metadata", "Upload-Expires", "Upload-Document"),
+]
 
 __all__ = ["app", "create_app", "models"]
 
@@ -69,6 +79,8 @@ def create_app(settings: Settings) -> FastAPI:
     add_problem_handlers(app)
     for router in ROUTERS:
         app.include_router(router, prefix="/v1")
+    app.include_router(openai_router)
+    mount_mcp(app)
     app.include_router(health_router)
     app.include_router(docs_router)
     app.router.routes.insert(0, RouteTable(app.routes))
@@ -87,8 +99,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
             allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "Range"],
-            expose_headers=EXPOSED_HEADERS,
+            allow_headers=ALLOWED_HEADERS + ALLOWED_TUS_HEADERS,
+            expose_headers=EXPOSED_HEADERS + EXPOSED_TUS_HEADERS,
             max_age=600,
         )
     app.add_middleware(Observe, https=settings.environment == "production")

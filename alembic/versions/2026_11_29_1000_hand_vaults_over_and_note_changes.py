@@ -12,7 +12,7 @@ branch_labels = None
 depends_on = None
 
 NOW = sa.text("now()")
-TRACKED = ("vault_items", "vault_documents")
+TRACKED = ("vault_items", "vault_documents", "vault_types", "vault_links")
 VAULT_TRIGGERS = [
     "CREATE TRIGGER vaults_noted AFTER INSERT OR DELETE ON vaults FOR EACH ROW EXECUTE FUNCTION vault_note_vault()",
     "CREATE TRIGGER vaults_change_noted AFTER UPDATE ON vaults FOR EACH ROW "
@@ -46,6 +46,8 @@ def upgrade() -> None:
         *VAULT_TRIGGERS,
         *tracked("vault_items", "item", revision=True, trash=True),
         *tracked("vault_documents", "document", revision=True, trash=True),
+        *tracked("vault_types", "type", revision=True),
+        *tracked("vault_links", "link"),
     ]
     for statement in statements:
         op.execute(statement)

@@ -6,6 +6,7 @@ transaction of the effect: if that is rolled back it is not used, and it can't b
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -45,10 +46,15 @@ async def propose(
     arguments: dict[str, Any],
     *,
     call_id: str | None = None,
+    vault_ids: Sequence[UUID] | None = None,
 ) -> Approval:
-    """Ask the person for leave. Raises `UnknownTool`. Emits `agents.approval_asked`."""
+    """Ask the person for leave; without a run it is done when it is given, in these vaults (None: all) at most.
+
+    Raises `UnknownTool`. Emits `agents.approval_asked`.
+    """
     tool_of(tool)
     approval_id = new_id()
+    content = {"arguments": arguments, "vault_ids": None if vault_ids is None else [str(each) for each in vault_ids]}
     row = Approval(
         id=approval_id,
         user_id=principal.user_id,
@@ -57,7 +63,7 @@ async def propose(
         tool=tool,
         digest=digest_of(tool, arguments, run_id, principal.user_id),
         state="pending",
-        body=await sealed(session, principal.user_id, TABLE, approval_id, {"arguments": arguments}),
+        body=await sealed(session, principal.user_id, TABLE, approval_id, content),
         expires_at=utc_now() + timedelta(seconds=current().settings.approval_seconds),
         decided_at=None,
         consumed_at=None,
@@ -153,6 +159,6 @@ async def listed(
 
 
 async def contents(session: AsyncSession, row: Approval) -> dict[str, Any]:
-    """What it is about: `arguments`, and the `result` once there is one."""
+    """What it is about: `arguments`, `vault_ids`, and the `result` once there is one."""
     content: dict[str, Any] = await opened(session, TABLE, row)
     return content

@@ -82,7 +82,7 @@ class Turn:
     async def returned(self, index: int, call: ToolCallPart, first: int) -> ToolReturnPart:
         """What a call comes to, as it is told to the model; passages are numbered from `first`."""
         told = {"tool": call.tool_name if call.tool_name in TOOLS else None, "call": self._call_id(index)}
-        await self._tell("tool_call", told)
+        await self._tell("tool_call", {**told, "arguments": call.args_as_dict()})
         try:
             result, ok = await self._result(index, call), True
         except ValidationError as error:

@@ -15,12 +15,13 @@ class BuiltIn:
     """An agent of ours; its id never changes."""
 
     id: UUID
+    slug: str
     definition: Definition
 
 
 def _made(slug: str, name: str, description: str, instructions: str, tools: list[str]) -> BuiltIn:
     definition = Definition(name=name, description=description, instructions=instructions, tools=tools)
-    return BuiltIn(uuid5(NAMESPACE_URL, f"urn:lifevault:agent:{slug}"), definition)
+    return BuiltIn(uuid5(NAMESPACE_URL, f"urn:lifevault:agent:{slug}"), slug, definition)
 
 
 ASSISTANT: Final = _made(

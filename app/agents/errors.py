@@ -51,6 +51,12 @@ class ApprovalRefused(Conflict):
     title = "There is no valid approval for this"
 
 
+class EffectFailed(Conflict):
+    """What was allowed can't be done any more; the leave is not used up."""
+
+    title = "This can't be done at present"
+
+
 class BuiltInAgent(Conflict):
     """The agents that come with the product can't be changed."""
 

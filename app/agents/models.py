@@ -46,13 +46,22 @@ class AgentVersion(Base):
 
 
 class Conversation(Base):
-    """Runs that follow one another; `body` holds the title."""
+    """Runs that follow one another; `body` holds the title.
+
+    One that is not `kept` goes when its run has ended; `thread` is a keyed digest of the name that a program gave it.
+    """
 
     __tablename__ = "agent_conversations"
+    __table_args__ = (
+        UniqueConstraint("user_id", "thread", name="uq_agent_conversations_thread"),
+        Index("ix_agent_conversations_unkept", "updated_at", postgresql_where=text("NOT kept")),
+    )
 
     id: Mapped[Id]
     user_id: Mapped[UserId]
     agent_id: Mapped[UUID]
+    kept: Mapped[bool] = mapped_column(server_default=text("true"))
+    thread: Mapped[bytes | None]
     body: Mapped[SealedBody]
     key_id: Mapped[KeyId]
     created_at: Mapped[CreatedAt]

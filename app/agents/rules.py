@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.agents.gateway import Policy, chain, providers
 from app.agents.models import VaultRule
 from app.agents.schemas import VaultRuleRead, VaultRuleWrite
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.core.config import Settings
 from app.vault import service as vaults
@@ -78,4 +79,8 @@ async def write(session: AsyncSession, principal: Principal, vault_id: UUID, dat
         values = {"providers": data.providers, "masked": data.masked}
         put = insert(VaultRule).values(vault_id=vault_id, **values)
         await session.execute(put.on_conflict_do_update(index_elements=["vault_id"], set_=values))
+    allowed = "all" if data.providers is None else len(data.providers)
+    await audit.record(
+        session, principal, vault_id, "agents.vault_rule_set", providers=allowed, masked=int(data.masked)
+    )
     return VaultRuleRead(vault_id=vault_id, providers=data.providers, masked=data.masked)

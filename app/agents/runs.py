@@ -6,16 +6,18 @@ from contextlib import aclosing, suppress
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.agents import agents, approvals, conversations, events
+from app.agents import agents, approvals, conversations, effects, events
+from app.agents.added import NOTHING, Added
 from app.agents.cells import opened, opened_all, sealed
 from app.agents.errors import RunBusy, RunNotFound, RunOver, TooMany
 from app.agents.events import RunEvent
 from app.agents.models import OVER, Approval, Run
 from app.agents.schemas import AgentRead, ApprovalRead, RunCreate, RunRead
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.core.clock import new_id, utc_now
 from app.db.runtime import current, when_closing
@@ -32,8 +34,10 @@ AT_REST: Final = (*OVER, "waiting")
 _here: Final[set[asyncio.Task[None]]] = set()
 
 
-async def start_run(session: AsyncSession, principal: Principal, agent_id: UUID, data: RunCreate) -> Run:
-    """Write down a run and queue it; it begins after the commit.
+async def start_run(
+    session: AsyncSession, principal: Principal, agent_id: UUID, data: RunCreate, added: Added = NOTHING
+) -> Run:
+    """Write down a run and queue it; it begins after the commit. `added` is what a program adds.
 
     Raises `AgentNotFound`, `ConversationNotFound`, `RunBusy`, `TooMany`, `VaultNotFound`.
     """
@@ -44,6 +48,7 @@ async def start_run(session: AsyncSession, principal: Principal, agent_id: UUID,
     conversation_id = await conversations.of_run(session, principal, agent_id, data)
     run_id = new_id()
     content = {"message": data.message, "agent": agent.model_dump(mode="json"), "vault_ids": _scope(agent, data)}
+    content["added"] = added.model_dump(mode="json")
     run = Run(
         id=run_id,
         user_id=principal.user_id,
@@ -115,6 +120,13 @@ async def list_runs(
     return [_read(run, content, asked.get(run.id, [])) for run, content in zip(rows, contents, strict=True)]
 
 
+async def asked_of(session: AsyncSession, run: Run) -> list[ApprovalRead]:
+    """What a run asks the person for and is still to be decided."""
+    now = utc_now()
+    rows = [each for each in await approvals.of_run(session, run.id) if each.state == "pending"]
+    return [await approval_read(session, row) for row in rows if row.expires_at > now]
+
+
 async def approval_read(session: AsyncSession, row: Approval) -> ApprovalRead:
     """An approval with the very arguments that it is bound to."""
     arguments = (await approvals.contents(session, row))["arguments"]
@@ -123,9 +135,9 @@ async def approval_read(session: AsyncSession, row: Approval) -> ApprovalRead:
 
 
 async def decide(session: AsyncSession, principal: Principal, approval_id: UUID, approve: bool) -> Approval:
-    """Decide about an approval; its run goes on when nothing is left to decide.
+    """Decide about an approval; its run goes on when nothing is left to decide, what has no run is done at once.
 
-    Raises `ApprovalNotFound`, `ApprovalDecided`, `Forbidden`, `RunOver`.
+    Raises `ApprovalNotFound`, `ApprovalDecided`, `ApproverNeeded`, `EffectFailed`, `Forbidden`, `RunOver`.
     """
     row = await approvals.find(session, principal, approval_id)
     run = await find(session, principal, row.run_id, lock=True) if row.run_id else None
@@ -136,6 +148,10 @@ async def decide(session: AsyncSession, principal: Principal, approval_id: UUID,
         data = {"approval_id": str(approval_id), "approved": approve}
         await events.append(session, run.id, run.user_id, "decision", data)
         await resume(session, run)
+    act = "agents.approval_given" if approve else "agents.approval_refused"
+    await audit.record_own(session, principal, principal.user_id, act, row.id, tool=row.tool)
+    if approve and run is None:
+        await effects.perform_now(session, principal, row)
     return row
 
 
@@ -163,6 +179,16 @@ async def cancel_run(session: AsyncSession, principal: Principal, run_id: UUID) 
     if await session.scalar(ended.returning(Run.id).execution_options(synchronize_session=False)) is None:
         raise RunOver
     await events.append(session, run_id, run.user_id, "done", {"state": "cancelled", "reason": "cancelled"})
+
+
+async def remove_run(session: AsyncSession, principal: Principal, run_id: UUID) -> None:
+    """Delete a run, and its conversation with the last one. Raises `RunNotFound`, `RunBusy` while it goes on."""
+    run = await find(session, principal, run_id, lock=True)
+    if run.state in ("queued", "running"):
+        raise RunBusy
+    await session.execute(delete(Run).where(Run.id == run_id))
+    if await session.scalar(select(Run.id).where(Run.conversation_id == run.conversation_id).limit(1)) is None:
+        await conversations.remove(session, principal, run.conversation_id)
 
 
 def work_here(job_id: UUID) -> None:

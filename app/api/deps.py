@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer, SecurityScopes
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import HTTPConnection
 
 from app.api.limits import CONSUMER, client_address
 from app.auth import service
@@ -39,7 +40,7 @@ async def get_principal(
     """The signed-in principal, whose rows alone the session sees from here on."""
     consumer: Principal | None = request.scope.get("state", {}).get(CONSUMER)
     if token is not None:
-        principal = await _enter(session, token, request)
+        principal = await enter(session, token, request)
     elif consumer is not None:
         await service.enter_linked(session, principal := consumer)
     else:
@@ -50,8 +51,11 @@ async def get_principal(
     return principal
 
 
-async def _enter(session: AsyncSession, token: str, request: Request) -> Principal:
-    """Begin the transaction for whom a token speaks: an access token of ours, an API key, a foreign JWT."""
+async def enter(session: AsyncSession, token: str, request: HTTPConnection) -> Principal:
+    """Begin the transaction for whom a token speaks: an access token of ours, an API key, a foreign JWT.
+
+    Raises `Unauthorized`, `TooManyRequests`.
+    """
     if service.is_api_key(token):
         return await service.enter_by_api_key(session, token, device_of(request))
     try:
@@ -62,13 +66,13 @@ async def _enter(session: AsyncSession, token: str, request: Request) -> Princip
     return principal
 
 
-def device_of(request: Request) -> Device:
+def device_of(request: HTTPConnection) -> Device:
     """Where a request comes from."""
     address = client_address(request.scope, get_settings(request).trusted_proxies)
     return service.device(request.headers.get("user-agent", ""), address)
 
 
-def get_settings(request: Request) -> Settings:
+def get_settings(request: HTTPConnection) -> Settings:
     """The settings that the application was made with."""
     settings: Settings = request.app.state.settings
     return settings

@@ -54,11 +54,18 @@ class UploadRoute:
 
     method: str
     pattern: re.Pattern[str]
+    most: str = "max_upload_bytes"
+    """The setting that says how large its files may be."""
 
 
 UPLOADS = (
     UploadRoute("POST", re.compile(r"/v1/vault/documents")),
+    UploadRoute("POST", re.compile(r"/v1/vault/(uploads|imports)")),
+    UploadRoute("PATCH", re.compile(r"/v1/vault/uploads/[^/]+")),
+    UploadRoute("POST", re.compile(r"/v1/vault/documents/[^/]+/versions")),
     UploadRoute("PUT", re.compile(r"/v1/vault/documents/[^/]+/content")),
+    UploadRoute("POST", re.compile(r"/v1/nominees/(visit/cases/[^/]+|pages)/proofs"), "max_proof_bytes"),
+    UploadRoute("POST", re.compile(r"/openai/v1/files")),
 )
 
 
@@ -110,7 +117,8 @@ class Limit:
     def _most_bytes(self, scope: Scope) -> int:
         for route in UPLOADS:
             if scope["method"] == route.method and route.pattern.fullmatch(scope["path"]):
-                return self._settings.max_upload_bytes + MULTIPART_OVERHEAD_BYTES
+                most: int = getattr(self._settings, route.most)
+                return most + MULTIPART_OVERHEAD_BYTES
         return self._settings.max_body_bytes
 
     async def _strict_json(self, receive: Receive, most: int) -> Receive:

@@ -7,17 +7,21 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from app.api import idempotency
+from app.api.faces import FACES, face_of
 from app.api.limits import BodyTooLarge
 from app.api.problems import COMMON, SIGNED_IN, Problem, problems
 from app.auth.errors import SessionNeeded
 from app.core.errors import AppError, Forbidden
+from app.core.schemas import ResponseModel
 
 TAGS = [
     {"name": "auth", "description": "Accounts, sign-in and sessions."},
     {"name": "vault", "description": "Vaults, members, records and documents."},
+    {"name": "nominees", "description": "Legacy: who gets what, when its owner can't give it any more."},
     {"name": "rag", "description": "Search in your documents, and questions answered with exact citations."},
     {"name": "reminders", "description": "What is due, when you are told of it, and a calendar feed."},
     {"name": "agents", "description": "Assistants that answer from your papers, and act only when you approve."},
+    {"name": "openai", "description": "What clients of OpenAI speak: agents as models, vaults as stores of documents."},
     {"name": "payments", "description": "Plans, seats, usage, credits, checkout, invoices and receipts."},
     {"name": "notifications", "description": "What you were told, how you want to be told, and your browsers."},
     {"name": "audit", "description": "Who did what: logs that show when they are changed."},
@@ -31,6 +35,7 @@ Every error is a problem (RFC 9457): `type` and `code` are stable, nothing that 
 """
 
 
+ACCOUNT = "OAuth2PasswordBearer"
 API_KEY = "ApiKey"
 API_KEY_SCHEME = {
     "type": "http",
@@ -81,9 +86,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes, tags=TAGS, summary=app.summary
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas.update(schema.pop("$defs", {}))
-    schemas["Problem"] = schema
+    errors: list[type[ResponseModel]] = [Problem, *(face.model for face in FACES)]
+    for model in errors:
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     document["components"].setdefault("securitySchemes", {})[API_KEY] = API_KEY_SCHEME
@@ -92,6 +99,10 @@ def _document(app: FastAPI) -> dict[str, Any]:
             _complete(operation)
             _offer_api_key(operation)
     _offer_idempotency(app, document)
+    for name, path in document["paths"].items():
+        if face := face_of(name):
+            for operation in path.values():
+                face.describe(operation)
     return document
 
 
@@ -105,8 +116,9 @@ def _offer_idempotency(app: FastAPI, document: dict[str, Any]) -> None:
 
 
 def _offer_api_key(operation: dict[str, Any]) -> None:
-    """Name the second way to sign in, unless the operation wants the person."""
-    if operation.get("security") and SessionNeeded.code() not in str(operation["responses"]["403"]):
+    """Name the second way to sign in, unless the operation wants the person, or somebody without an account."""
+    by_account = any(ACCOUNT in each for each in operation.get("security", []))
+    if by_account and SessionNeeded.code() not in str(operation["responses"]["403"]):
         scopes = [name for each in operation["security"] for names in each.values() for name in names]
         operation["security"].append({API_KEY: scopes})
 

@@ -14,11 +14,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
+from app.api.faces import PROBLEM, face_of
 from app.core.errors import AppError, BadRequest, TooManyRequests, Unauthorized, Unavailable, Unprocessable
 from app.core.logging import get_log, where
 from app.core.schemas import ResponseModel
 
-MEDIA_TYPE = "application/problem+json"
+MEDIA_TYPE = PROBLEM
 RETRY_AFTER_SECONDS = "2"
 RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}}}
 HEADERS = {
@@ -98,7 +99,7 @@ def render(
     headers: Mapping[str, str] | None = None,
     extra: Mapping[str, object] | None = None,
 ) -> Response:
-    """A problem as a response."""
+    """A problem as a response, in the form of the face that was asked."""
     body = {
         "type": f"/problems/{code}",
         "title": title,
@@ -109,6 +110,8 @@ def render(
         "errors": errors,
         **(extra or {}),
     }
+    if face := face_of(request.scope["path"]):
+        return Response(orjson.dumps(face.shape(body)), face.status(status), dict(headers or {}), "application/json")
     return Response(orjson.dumps(body), status, dict(headers or {}), MEDIA_TYPE)
 
 

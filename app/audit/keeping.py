@@ -40,12 +40,12 @@ async def checkpoint_all(*, anew: bool = False) -> int:
 async def checkpoint(chain_id: UUID, *, anew: bool = False) -> bool:
     """Walk a chain from its last checkpoint to its end, and sign that; a chain that is broken keeps its checkpoint.
 
-    Returns whether it was signed; `anew` also signs what has not changed. The blob store comes first: what is lost
-    between the two is made up for by the next run.
+    Returns whether it was signed; `anew` walks all of it, and signs what has not changed, too.
+    The blob store comes first: what is lost between the two is made up for by the next run.
     """
     async with session_scope() as session:
         before = await database_mark(session, chain_id)
-        walked = await walk_on(session, chain_id)
+        walked = await walk_on(session, chain_id, whole=anew)
     if walked is None:
         return False
     if isinstance(walked, Broken):

@@ -109,9 +109,8 @@ def _write(
         _bytes(inner),
         _bytes(outer),
     )
-    acting = quoted(session.info.get("actor", NOBODY).setting)
-    command = f"SELECT set_config('app.principal', {acting}, true); SELECT audit_append({', '.join(values)})"
-    transaction_of(session).at_commit(command, order=str(chain_id))
+    command = f"SELECT audit_append({', '.join(values)})"
+    transaction_of(session).at_commit(command, session.info.get("actor", NOBODY), order=chain_id.int)
 
 
 @lru_cache(maxsize=1_024)
@@ -133,6 +132,8 @@ def _ids(principal: Principal | None, ids: dict[str, UUID | str | int]) -> str:
     """JSON with sorted names, and without spaces; with the key or foreign identity by which somebody acts."""
     by = {"api_key_id": principal.api_key_id, "identity_id": principal.identity_id} if principal else {}
     known = {**ids, **{name: each for name, each in by.items() if each}}
+    if not known:
+        return "{}"
     for name, each in known.items():
         if not NAME.fullmatch(name) or not (isinstance(each, UUID | int) or WORD.fullmatch(each)):
             raise ValueError("the log takes ids, numbers and words of ours")
@@ -141,7 +142,7 @@ def _ids(principal: Principal | None, ids: dict[str, UUID | str | int]) -> str:
 
 
 def _id(row_id: UUID | None) -> str:
-    return f"'{UUID(int=row_id.int)}'" if row_id else "NULL"
+    return f"'{row_id.int:032x}'" if row_id else "NULL"
 
 
 def _bytes(value: bytes) -> str:

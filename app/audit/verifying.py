@@ -80,14 +80,14 @@ async def _verify(session: AsyncSession, chain_id: UUID) -> None:
         raise _Breaks(in_store.head.sequence, MARK_LOST)
 
 
-async def walk_on(session: AsyncSession, chain_id: UUID) -> Head | Broken | None:
-    """The end of a chain, walked to from the last checkpoint; None if there is no chain. For the system."""
+async def walk_on(session: AsyncSession, chain_id: UUID, *, whole: bool = False) -> Head | Broken | None:
+    """The end of a chain, walked to from the last checkpoint, or from the first entry; None if there is no chain."""
     mark, end = await database_mark(session, chain_id), await _end(session, chain_id)
     if end is None:
         return None
     try:
         _check_marks([mark] if mark else [])
-        start = mark.head if mark else Head(chain_id, 0, chain.FIRST)
+        start = mark.head if mark and not whole else Head(chain_id, 0, chain.FIRST)
         return await _walk(session, end, [mark] if mark else [], start)
     except _Breaks as found:
         return Broken(chain_id, found.sequence, found.reason)

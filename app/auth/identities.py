@@ -20,9 +20,11 @@ from app.auth.errors import IdentityNotFound, IdentityTaken, UnknownIdentity
 from app.auth.issuer_keys import issuers
 from app.auth.models import Identity, User
 from app.auth.parts import per_runtime
+from app.auth.presence import SEEN_SECONDS, note_presence
 from app.auth.principal import SCOPES, Principal
 from app.auth.profiles import Profile
 from app.auth.schemas import IdentityRead
+from app.auth.seen import Seen
 from app.auth.step_up import require_recent
 from app.auth.tokens import Verified
 from app.core.clock import new_id
@@ -70,6 +72,13 @@ async def enter_linked(session: AsyncSession, principal: Principal) -> None:
     question = _IS_LINKED.with_ids(identity_id=principal.identity_id, user_id=principal.user_id)
     if not await enter(session, principal.actor, question):
         raise UnknownIdentity
+    if _seen().is_stale(principal.user_id):
+        await _seen().mark(principal.user_id, note_presence(principal.user_id))
+
+
+@per_runtime
+def _seen(_: Runtime) -> Seen:
+    return Seen(SEEN_SECONDS)
 
 
 @per_runtime

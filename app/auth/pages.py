@@ -10,15 +10,9 @@ from starlette.responses import Response
 from app.auth import service
 from app.auth.errors import InvalidLink, WeakPassword
 from app.auth.schemas import Password, ResetRequest, Token
+from app.core import html
 from app.core.schemas import RequestModel
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
-<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:30rem;margin:4rem auto;padding:0 1rem;color:#1d2530}}
-button,input{{font:inherit;padding:.6rem 1rem;border-radius:6px;border:1px solid #8894a4}}input{{width:100%;
-box-sizing:border-box;margin:.3rem 0 1rem}}button{{background:#14532d;border:0;color:#fff}}</style></head>
-<body><h1>{title}</h1>{content}</body></html>"""
 FORM = '<form method="post"><input type="hidden" name="token" value="{token}">{fields}<button>{action}</button></form>'
 NEW_FIELD = """<label>New password
 <input type="password" name="password" autocomplete="new-password" required autofocus></label>"""
@@ -71,5 +65,4 @@ def _form(kind: Kind, token: str, problem: str = "", status: int = 200) -> Respo
 
 def page(title: str, content: str, status: int = 200) -> Response:
     """A page for somebody who followed a link; `content` is HTML, in which what people wrote is escaped."""
-    html = PAGE.format(title=escape(title), content=content)
-    return Response(html, status, {"Content-Security-Policy": POLICY}, "text/html")
+    return Response(html.page(title, content), status, html.HEADERS, "text/html")

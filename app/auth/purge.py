@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.models import ApiKey, Challenge, Link, RefreshToken, User, UserSession
 from app.auth.opening import verification_required
+from app.auth.presence import keep_presence
 from app.db.runtime import current
 
 KEEP_ENDED_SESSIONS = timedelta(days=30)
@@ -20,7 +21,9 @@ async def purge(session: AsyncSession) -> None:
     ended = func.now() - KEEP_ENDED_SESSIONS
     await session.execute(delete(ApiKey).where(ApiKey.expires_at < ended))
     await session.execute(delete(Challenge).where(Challenge.expires_at < func.now()))
-    await session.execute(delete(UserSession).where(or_(UserSession.ended_at < ended, UserSession.expires_at < ended)))
+    leaving = or_(UserSession.ended_at < ended, UserSession.expires_at < ended)
+    await keep_presence(session, leaving)
+    await session.execute(delete(UserSession).where(leaving))
     unused = func.now() - timedelta(seconds=current().settings.refresh_token_seconds)
     await session.execute(delete(RefreshToken).where(RefreshToken.used_at < unused))
     if verification_required():

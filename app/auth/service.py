@@ -30,6 +30,7 @@ from app.auth.identities import (
 from app.auth.links import make_link
 from app.auth.passkeys import create_passkey, delete_passkey, list_passkeys, start_passkey, update_passkey
 from app.auth.people import ExpiringKey, account_of, expiring_api_keys, has_password, people
+from app.auth.presence import last_seen, note_presence
 from app.auth.profiles import Profile, find_profile, profile
 from app.auth.proofs import start_step_up, step_up
 from app.auth.purge import purge
@@ -86,12 +87,14 @@ __all__ = [
     "finish_sign_in",
     "has_password",
     "is_api_key",
+    "last_seen",
     "list_api_keys",
     "list_identities",
     "list_passkeys",
     "list_sessions",
     "make_link",
     "normalise_email",
+    "note_presence",
     "people",
     "principal_of",
     "profile",

@@ -8,6 +8,7 @@ from app.cli.config import config_app
 from app.cli.demo import demo
 from app.cli.export import export_app, schema_app
 from app.cli.keys import keys_app
+from app.cli.legacy import legacy_app
 from app.cli.migrate import migrate
 from app.cli.payments import payments_app
 from app.cli.status import status, stop
@@ -32,6 +33,7 @@ app.add_typer(config_app)
 app.add_typer(keys_app)
 app.add_typer(export_app)
 app.add_typer(schema_app)
+app.add_typer(legacy_app)
 app.add_typer(payments_app)
 
 

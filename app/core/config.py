@@ -9,9 +9,11 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import SettingsConfigDict
 
 from app.core.config_assistants import AssistantSettings
+from app.core.config_legacy import LegacySettings
 from app.core.config_notifications import NotificationSettings
 from app.core.config_payments import PaymentSettings
 from app.core.config_problems import decoded, named_keys, problems_of
+from app.core.config_transfers import TransferSettings
 from app.core.config_units import KIB, MIB, CommaSeparated
 from app.core.config_vaults import VaultSettings
 from app.core.issuers import ForeignIssuer
@@ -25,7 +27,9 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-class Settings(NotificationSettings, VaultSettings, PaymentSettings, AssistantSettings):
+class Settings(
+    LegacySettings, NotificationSettings, VaultSettings, TransferSettings, PaymentSettings, AssistantSettings
+):
     """Everything that can be configured; environment variables are the upper-case names with `LIFEVAULT_`."""
 
     model_config = SettingsConfigDict(
@@ -147,6 +151,7 @@ class Settings(NotificationSettings, VaultSettings, PaymentSettings, AssistantSe
         "payment_return_origins",
         "agent_models",
         "answer_hosts",
+        "mcp_hosts",
         "rapidapi_plans",
         mode="before",
     )

@@ -47,6 +47,12 @@ class AssistantSettings(BaseSettings):
     agent_calls_per_step: int = Field(default=16, ge=1, le=200, description="Tools that a model may use at once.")
     agent_answer_tokens: int = Field(default=2_000, ge=16, description="Tokens that a model may write at once.")
     agent_runs_at_once: int = Field(default=10, ge=1, description="Runs of one person that go on at the same time.")
+    agent_questions_at_once: int = Field(
+        default=50, ge=1, description="Questions of programs that wait for a person's approval at the same time."
+    )
+    mcp_hosts: CommaSeparated = Field(
+        default=(), description="Hosts besides the public URL's under which /mcp answers; host:* is any port."
+    )
     agents_per_user: int = Field(default=100, ge=1, description="Agents one person may make.")
     agent_schedules_per_user: int = Field(default=50, ge=1, description="Schedules one person may make.")
     memories_per_user: int = Field(default=200, ge=1, description="Facts that a person's agents remember.")

@@ -1,12 +1,15 @@
 """Files as streams of encrypted chunks: sealed while they arrive, opened from any byte on, never whole in memory."""
 
+import io
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from app.core.crypto import TAG_BYTES, SealBroken, chunk_cipher, open_chunk, seal_chunk
 
 Fetch = Callable[[int, int], Awaitable[bytes]]
+FetchNow = Callable[[int, int], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +61,51 @@ async def open_range(file: SealedFile, fetch: Fetch, start: int, end: int) -> As
             raise SealBroken
         plaintext = open_chunk(cipher, file.id, index, last=index == file.last_chunk, chunk=chunk)
         yield plaintext[max(start - first, 0) : end - first]
+
+
+class SealedReader(io.RawIOBase):
+    """A stored file as a file of Python's, for libraries that jump about in one; for threads: it waits for each chunk.
+
+    Reading raises `SealBroken` at a chunk that was altered, cut, swapped or moved.
+    """
+
+    def __init__(self, file: SealedFile, fetch: FetchNow) -> None:
+        self._file, self._fetch = file, fetch
+        self._cipher = chunk_cipher(file.key)
+        self._at = 0
+        self._open: tuple[int, bytes] = (-1, b"")
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to another byte."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._file.size}[whence]
+        self._at = max(start + offset, 0)
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """The next bytes, at most to the end of a chunk."""
+        index, skipped = divmod(self._at, self._file.chunk_bytes)
+        if self._at >= self._file.size:
+            return 0
+        piece = self._chunk(index)[skipped : skipped + len(buffer)]
+        buffer[: len(piece)] = piece
+        self._at += len(piece)
+        return len(piece)
+
+    def _chunk(self, index: int) -> bytes:
+        if self._open[0] != index:
+            sealed_bytes = self._file.chunk_bytes + TAG_BYTES
+            length = min(self._file.chunk_bytes, self._file.size - index * self._file.chunk_bytes) + TAG_BYTES
+            chunk = self._fetch(index * sealed_bytes, index * sealed_bytes + length)
+            if len(chunk) != length:
+                raise SealBroken
+            last = index == self._file.last_chunk
+            self._open = index, open_chunk(self._cipher, self._file.id, index, last=last, chunk=chunk)
+        return self._open[1]

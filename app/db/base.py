@@ -22,6 +22,7 @@ Id = Annotated[UUID, mapped_column(primary_key=True, default=new_id)]
 CreatedAt = Annotated[datetime, mapped_column(server_default=func.now())]
 UpdatedAt = Annotated[datetime, mapped_column(server_default=func.now(), onupdate=func.now())]
 
+NAMES_BLOB = "names_blob"  # in the `info` of a column: its value is the name of a blob, which is kept for as long
 SEALED_BY = "sealed_by"  # in the `info` of a column of cells: the column that names the owner of their data key
 KEY_OF_BODY = "encode(\"substring\"(body, 2, 16), 'hex'::text)::uuid"  # a cell is version || key id || …
 # The key that a cell names, read out of it by the database: no key can be destroyed while a cell needs it.

@@ -45,7 +45,7 @@ BEGIN
     IF TG_OP = 'INSERT' THEN
         what := 'created';
     ELSE
-        IF TG_ARGV[2] = 'true' THEN  -- apart, as a condition that names a column the table has not fails as a whole
+        IF TG_ARGV[2] = 'true' THEN  -- what a table does not have must not be named in what is evaluated
             IF OLD.trashed_at IS DISTINCT FROM NEW.trashed_at THEN
                 what := CASE WHEN NEW.trashed_at IS NULL THEN 'restored' ELSE 'trashed' END;
             END IF;
@@ -111,19 +111,19 @@ FUNCTIONS = (PUT, NOTE, NOTE_VAULT, NOTE_MEMBER, PLACE)
 def tracked(table: str, kind: str, *, revision: bool = False, trash: bool = False) -> list[str]:
     """Statements that note in the feed what changes in a table with the columns `id` and `vault_id`.
 
-    With `revision` a change is one that counts the revision up, and is noted with it; with `trash` the column
-    `trashed_at` says whether a row lies in the trash. Rows that are there already are noted as created.
+    With `revision` a change is one that counts the revision up, and is noted with it; without, rows come, go and move
+    to other vaults. With `trash` the column `trashed_at` says whether a row lies in the trash. Rows that are there
+    already are noted as created.
     """
     seen = ["vault_id", *["revision"] * revision, *["trashed_at"] * trash]
     changed = " OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in seen)
-    when = f"WHEN ({changed}) " if revision else ""
     arguments = f"'{kind}', '{str(revision).lower()}', '{str(trash).lower()}'"
     each = f"FOR EACH ROW %sEXECUTE FUNCTION vault_note_change({arguments})"
     created = "CASE WHEN trashed_at IS NULL THEN 'created' ELSE 'trashed' END" if trash else "'created'"
     present = f"SELECT vault_put_change(vault_id, '{kind}', id, {created}, {'revision' if revision else 'NULL'})"
     return [
         f"CREATE TRIGGER {table}_noted AFTER INSERT OR DELETE ON {table} {each % ''}",
-        f"CREATE TRIGGER {table}_change_noted AFTER UPDATE ON {table} {each % when}",
+        f"CREATE TRIGGER {table}_change_noted AFTER UPDATE ON {table} {each % f'WHEN ({changed}) '}",
         f"{present} FROM {table}",
     ]
 

@@ -33,6 +33,11 @@ class Actor:
         return cls(f"vault:{vault_id}")
 
     @classmethod
+    def nominee(cls, nominee_id: UUID) -> "Actor":
+        """Somebody without an account, to whom no row is shown before a policy has decided."""
+        return cls(f"nominee:{nominee_id}")
+
+    @classmethod
     def family(cls, family_id: UUID) -> "Actor":
         """What one family pays and uses."""
         return cls(f"family:{family_id}")
@@ -54,7 +59,7 @@ class Transaction:
         self._pooled: PoolProxiedConnection | None = None
         self._driver: Driver | None = None
         self._connection: Connection | None = None
-        self._last: list[tuple[str, str]] = []
+        self._last: list[tuple[int, Actor, str]] = []
 
     @property
     def has_begun(self) -> bool:
@@ -89,21 +94,29 @@ class Transaction:
             self._connection = Connection(self._engine, self._pooled)
         return self._connection
 
-    def at_commit(self, command: str, order: str) -> None:
+    def at_commit(self, command: str, actor: Actor, *, order: int) -> None:
         """Have a command without parameters sent together with COMMIT: it costs no round trip, and holds locks briefly.
 
         If it fails, nothing is committed. Commands of all transactions come in the order of `order`.
         """
-        self._last.append((order, command))
+        self._last.append((order, actor, command))
 
     async def commit(self) -> None:
         """Commit, if it has begun. Raises `InvalidRequestError` if the database rolled back, `DBAPIError`."""
         if self._driver is None and not self._last:
             return
-        commands = "".join(f"{command}; " for _, command in sorted(self._last, key=itemgetter(0)))
-        if await _run(await self.driver(), f"{commands}COMMIT") != "COMMIT":
+        if await _run(await self.driver(), f"{self._last_commands()}COMMIT") != "COMMIT":
             raise InvalidRequestError("a statement of the transaction had failed, so the database rolled it back")
         await self.end()
+
+    def _last_commands(self) -> str:
+        commands, acting = [], self._info.get("actor", NOBODY)
+        for _, actor, command in sorted(self._last, key=itemgetter(0)):
+            if actor != acting:
+                commands.append(f"SELECT set_config('app.principal', {quoted(actor.setting)}, true); ")
+                acting = actor
+            commands.append(f"{command}; ")
+        return "".join(commands)
 
     async def end(self) -> None:
         """Give the connection back; the pool rolls back what was not committed."""

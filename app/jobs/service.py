@@ -96,6 +96,12 @@ async def unfinished_jobs(session: AsyncSession, job_ids: Sequence[UUID]) -> set
     return set(await session.scalars(unfinished))
 
 
+async def job_states(session: AsyncSession, job_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """The states of these jobs; one that finished long ago is not there any more."""
+    rows = (await session.execute(select(Job.id, Job.state).where(Job.id.in_(job_ids)))).all()
+    return {row.id: row.state for row in rows}
+
+
 async def cancel_jobs(session: AsyncSession, subject_id: UUID, reason: str, detail: str) -> None:
     """Fail what is not finished yet for a subject; a worker that holds one loses its lease."""
     open_jobs = Job.subject_id == subject_id, Job.state.in_(["queued", "running"])

@@ -20,10 +20,10 @@ def main(arguments: Sequence[str]) -> int:
         return _say(__doc__ or "")
     key_file, *sheets = (Path(each) for each in arguments)
     try:
-        secret = combine(_read(sheet) for sheet in sheets)
-        _write(key_file, secret)
+        secret = combine(read_sheet(sheet) for sheet in sheets)
+        write_secret(key_file, secret)
     except ShareError as error:
-        return _say(_explain(error))
+        return _say(explain(error))
     except FileExistsError:
         return _say(f"{key_file} is there already; nothing was written.")
     except (OSError, UnicodeDecodeError) as error:
@@ -36,7 +36,8 @@ class _InFile(ShareError):
     """What is wrong with one sheet, and in which file."""
 
 
-def _read(sheet: Path) -> str:
+def read_sheet(sheet: Path) -> str:
+    """The words in a file, without their numbers. Raises `ShareError`, `OSError`, `UnicodeDecodeError`."""
     typed = " ".join(each for each in sheet.read_text().split() if not each.strip(".").isdecimal())
     try:
         read_share(typed)
@@ -45,13 +46,15 @@ def _read(sheet: Path) -> str:
     return typed
 
 
-def _write(key_file: Path, secret: bytes) -> None:
+def write_secret(key_file: Path, secret: bytes) -> None:
+    """Write what only its owner may read into a new file. Raises `OSError`."""
     descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
     with os.fdopen(descriptor, "wb") as file:
         file.write(secret)
 
 
-def _explain(error: ShareError) -> str:
+def explain(error: ShareError) -> str:
+    """What is wrong with sheets, for whoever typed them."""
     if isinstance(error, NotEnoughShares):
         missing = [f"{needed - have} more" for have, needed in error.groups.values() if have < needed]
         return f"Not enough sheets: {error}" + (f"; of a group that is begun, {missing[0]}." if missing else ".")

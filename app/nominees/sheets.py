@@ -5,7 +5,7 @@ hands it to its holder and forgets it.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -82,19 +82,30 @@ class Sheet:
 
 def sheet_pdf(sheet: Sheet, font: Path | None = None) -> bytes:
     """The sheet as PDF. `font` is a TrueType file, for names beyond Western Europe. Raises `NotPrintable`."""
+    return sheets_pdf([sheet], font)
+
+
+def sheets_pdf(sheets: Sequence[Sheet], font: Path | None = None) -> bytes:
+    """Several sheets as PDF, a page for each; as `sheet_pdf`."""
     from reportlab.pdfgen.canvas import Canvas  # noqa: PLC0415 (0.1 s, only for who prints)
 
-    regular, bold = _typeface(sheet, font)
+    faces = [_typeface(sheet, font) for sheet in sheets]
     buffer = io.BytesIO()
     canvas = Canvas(buffer, pagesize=(595, PAGE_HEIGHT), invariant=1)  # no time, no random id
-    canvas.setTitle("Legacy sheet")
+    canvas.setTitle("Legacy sheet" if len(sheets) == 1 else "Legacy sheets")
     canvas.setAuthor("LifeVault")
+    for sheet, (regular, bold) in zip(sheets, faces, strict=True):
+        _draw(canvas, sheet, regular, bold)
+        canvas.showPage()
+    canvas.save()
+    return buffer.getvalue()
+
+
+def _draw(canvas: "Canvas", sheet: Sheet, regular: str, bold: str) -> None:
     height = _heading(canvas, sheet, regular, bold)
     height = _paragraphs(canvas, sheet.instructions(), regular, height - LINE)
     height = _words(canvas, sheet, regular, height - LINE)
     _code(canvas, sheet.code(), height - LINE)
-    canvas.save()
-    return buffer.getvalue()
 
 
 def _short(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.clock import new_id
@@ -101,3 +101,8 @@ async def queue_due(session: AsyncSession, limit: int = 200) -> int:
     for mail_id in ids:
         await emit(session, "notifications.mail_queued", mail_id=mail_id)
     return len(ids)
+
+
+async def has_waiting(session: AsyncSession, owner_id: UUID) -> bool:
+    """Whether a mail that waits under this owner's key has not been sent yet, nor given up. For the system."""
+    return bool(await session.scalar(select(exists().where(Mail.owner_id == owner_id))))

@@ -15,6 +15,12 @@ class NotReadYet(NotFound):
     title = "The document has not been read"
 
 
+class NoPreview(NotFound):
+    """A file of a kind, or in a state, that no picture can be made of."""
+
+    title = "There is no picture of this file"
+
+
 class ModelUnavailable(Unavailable):
     """The language model that was configured does not answer."""
 

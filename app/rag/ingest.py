@@ -1,6 +1,6 @@
-"""Reading a document version: pages → chunks → vectors → one sealed shard; every step is kept, so a crash costs little.
+"""Reading a document version: pages → chunks → fields → vectors → one sealed shard; a crash costs little.
 
-Each step is written under the job's lease, and publishing is one transaction: the older version answers until then.
+Each step is kept, under the job's lease, and publishing is one transaction: the older version answers until then.
 Several jobs may read one version at once: the pages that were stored first count for all.
 """
 
@@ -26,9 +26,10 @@ from app.rag.document import Chunk, Page, Source
 from app.rag.embedder import Embedder, EmbeddingFailed
 from app.rag.engine import PIPELINE, embedder_of
 from app.rag.errors import ModelUnavailable
+from app.rag.fields.extract import extract
 from app.rag.parsing import Limits, PageEvent, Unreadable, read_pages
 from app.rag.progress import Progress
-from app.rag.publishing import Index, Outdated, is_wanted, publish
+from app.rag.publishing import Index, Outdated, publish, what_is_wanted
 from app.rag.shard import build_shard, passages_to_embed
 from app.rag.steps import Contents, Steps
 from app.rag.text import guess_language
@@ -92,11 +93,14 @@ async def _ingest(run: JobRun, steps: Steps) -> None:
     while True:
         async with run.scope() as session:
             content = await vaults.open_version(session, steps.version_id)
-            wanted = await is_wanted(session, run, content, embedder.model_id if embedder else None)
-        if not wanted:
+            wanted = await what_is_wanted(session, run, content, embedder.model_id if embedder else None)
+        reading = _Reading(steps, content, progress, embedder, run.attempt)
+        if wanted != "index":
+            if wanted == "fields":
+                await reading.renew_fields()
             await steps.forget()
             return
-        index = await _Reading(steps, content, progress, embedder, run.attempt).index()
+        index = await reading.index()
         try:
             async with run.scope() as session:
                 await publish(session, index)
@@ -119,15 +123,24 @@ class _Reading:
     async def index(self) -> Index:
         """The index. Raises `Unreadable`, `ModelUnavailable`."""
         contents, pages = await self._pages()
-        language = guess_language(" ".join(page.text[:2_000] for page in pages[:5]))
-        content = self.content
+        content, language = self.content, language_of(pages)
         source = Source(content.document_id, content.version_id, content.vault_id, content.title, language)
         chunks = await asyncio.to_thread(chunk_pages, pages)
+        await self._keep_fields(pages, language)
         vectors = await self._vectors(source, chunks)
         model_id = self.embedder.model_id if self.embedder and vectors is not None else None
         await self.progress.show("indexing")
         shard = await asyncio.to_thread(build_shard, source, pages, chunks, vectors, model_id)
         return Index(source, shard, model_id, contents.total, len(chunks))
+
+    async def renew_fields(self) -> None:
+        """Look for fields in pages that were read before. Raises `Unreadable`."""
+        _, pages = await self._pages()
+        await self._keep_fields(pages, language_of(pages))
+
+    async def _keep_fields(self, pages: Sequence[Page], language: str) -> None:
+        await self.progress.show("fields")
+        await self.steps.keep_fields(await asyncio.to_thread(extract, pages, language))
 
     async def _pages(self) -> tuple[Contents, list[Page]]:
         """All pages as they are stored; those that an earlier try has read are not read again. Raises `Unreadable`."""
@@ -188,6 +201,11 @@ class _Reading:
             batches.append(np.frombuffer(kept[number], np.float16).reshape(-1, embedder.dimensions))
             await self.progress.show("embedding", min(begin + TEXTS_AT_ONCE, len(texts)), len(texts))
         return np.concatenate(batches)
+
+
+def language_of(pages: Sequence[Page]) -> str:
+    """What a document is written in, told by its first pages."""
+    return guess_language(" ".join(page.text[:2_000] for page in pages[:5]))
 
 
 def limits_of(settings: Settings) -> Limits:

@@ -5,18 +5,18 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import Base, Body, CreatedAt, Id, KeyId
+from app.db.base import NAMES_BLOB, Base, Body, CreatedAt, Id, KeyId
 
-PAGE, VECTORS = "page", "vectors"
+PAGE, VECTORS, FIELDS = "page", "vectors", "fields"
 
 
 class Artifact(Base):
-    """The result of one step of reading, sealed: a page of text, or a batch of vectors until the shard is made."""
+    """The result of one step of reading, sealed: a page of text, its fields, or vectors until the shard is made."""
 
     __tablename__ = "rag_artifacts"
     __table_args__ = (
         UniqueConstraint("version_id", "stage", "ordinal", "pipeline", name="uq_rag_artifacts_step"),
-        CheckConstraint("stage IN ('page', 'vectors')", name="stage"),
+        CheckConstraint("stage IN ('page', 'vectors', 'fields')", name="stage"),
         Index(None, "vault_id"),
     )
 
@@ -45,6 +45,30 @@ class ShardRow(Base):
     model_id: Mapped[str | None]
     pages: Mapped[int]
     chunks: Mapped[int]
+    body: Mapped[Body]
+    key_id: Mapped[KeyId]
+    created_at: Mapped[CreatedAt]
+
+
+class Preview(Base):
+    """A kept picture of a page; `body` holds the key of the blob, and what the picture is."""
+
+    __tablename__ = "rag_previews"
+    __table_args__ = (
+        UniqueConstraint("version_id", "page", "width", name="uq_rag_previews_picture"),
+        UniqueConstraint("blob_name"),
+        Index(None, "vault_id"),
+        Index(None, "document_id"),
+        Index(None, "created_at"),
+    )
+
+    id: Mapped[Id]
+    vault_id: Mapped[UUID]
+    document_id: Mapped[UUID]
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("vault_document_versions.id", ondelete="CASCADE"))
+    page: Mapped[int]
+    width: Mapped[int]
+    blob_name: Mapped[str] = mapped_column(info={NAMES_BLOB: True})
     body: Mapped[Body]
     key_id: Mapped[KeyId]
     created_at: Mapped[CreatedAt]

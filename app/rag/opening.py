@@ -5,12 +5,13 @@ What is kept from earlier questions only saves opening it again; documents that 
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ARRAY, Integer, LargeBinary, Uuid, any_, bindparam, column, func, literal, select
+from sqlalchemy import ARRAY, Integer, LargeBinary, Uuid, any_, bindparam, column, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,12 +23,14 @@ from app.db.runtime import current
 from app.db.statements import Row, Statement
 from app.rag import old_shard
 from app.rag.cache import Key, Shelves, shelf_cache
+from app.rag.fields.shapes import Field, decode
 from app.rag.memory import Reserve, reserve
 from app.rag.models import PAGE, Artifact, ShardRow
 from app.rag.ranking import PageKey
 from app.rag.scope import Scope
 from app.rag.shelf import Shelf
 from app.rag.shelving import ShelfBuilder, joined
+from app.rag.steps import IS_FIELDS, IS_PAGE
 from app.vault import service as vaults
 
 BATCH_BYTES: Final = 4 * 2**20
@@ -50,10 +53,9 @@ _asked = (
     .render_derived()
 )
 _PAGES: Final = Statement(
-    select(Artifact.id, Artifact.version_id, Artifact.vault_id, Artifact.ordinal, Artifact.body)
+    select(Artifact.id, Artifact.version_id, Artifact.vault_id, Artifact.stage, Artifact.ordinal, Artifact.body)
     .join(_asked, (_asked.c.version_id == Artifact.version_id) & (_asked.c.number == Artifact.ordinal))
-    .join(ShardRow, (ShardRow.id == Artifact.version_id) & (ShardRow.pipeline == Artifact.pipeline))
-    .where(Artifact.stage == PAGE)
+    .join(ShardRow, (ShardRow.id == Artifact.version_id) & or_(IS_PAGE, IS_FIELDS))
 )
 
 log = get_log(__name__)
@@ -164,28 +166,40 @@ def _put(builder: ShelfBuilder, rows: Iterable[Row], ring: KeyRing) -> None:
             log.error("index damaged", version_id=str(row["id"]), error=type(error).__name__)
 
 
-async def read_pages(session: AsyncSession, wanted: Iterable[PageKey]) -> dict[PageKey, str]:
-    """The texts of pages; those that are gone since they were found are left out, and damaged ones."""
+@dataclass(frozen=True, slots=True)
+class PageContents:
+    """What pages say, and the fields on those that have any."""
+
+    texts: dict[PageKey, str]
+    fields: dict[PageKey, list[Field]]
+
+
+async def read_pages(session: AsyncSession, wanted: Iterable[PageKey]) -> PageContents:
+    """Pages with their fields; those that are gone since they were found are left out, and damaged ones."""
+    contents = PageContents({}, {})
     asked = sorted(wanted)
     if not asked:
-        return {}
+        return contents
     versions, numbers = zip(*asked, strict=True)
     rows = await _PAGES.fetch(session, versions=list(versions), numbers=list(numbers))
     sealed: dict[UUID, list[Row]] = {}
     for row in rows:
         sealed.setdefault(row["vault_id"], []).append(row)
-    texts: dict[PageKey, str] = {}
     for vault_id, those in sealed.items():
         ring = await current().keys.ring(session, vault_id, *(row["body"] for row in those))
-        texts.update(_texts(ring, those))
-    return texts
+        _open(ring, those, contents)
+    return contents
 
 
-def _texts(ring: KeyRing, rows: Iterable[Row]) -> Iterator[tuple[PageKey, str]]:
+def _open(ring: KeyRing, rows: Iterable[Row], contents: PageContents) -> None:
     for row in rows:
+        key = row["version_id"], row["ordinal"]
         try:
-            text = ring.open("rag_artifacts", row["id"], "body", row["body"]).decode()
+            cell = ring.open("rag_artifacts", row["id"], "body", row["body"])
         except SealBroken:
-            log.error("page damaged", version_id=str(row["version_id"]), page=row["ordinal"])
+            log.error("page damaged", version_id=str(row["version_id"]), page=row["ordinal"], stage=row["stage"])
         else:
-            yield (row["version_id"], row["ordinal"]), text
+            if row["stage"] == PAGE:
+                contents.texts[key] = cell.decode()
+            else:
+                contents.fields[key] = decode(row["ordinal"], cell)

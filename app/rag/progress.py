@@ -3,7 +3,7 @@
 from app.jobs.service import JobRun
 
 SCALE = 1_000
-SPANS = {"reading": (0, 400), "embedding": (400, 950), "indexing": (950, 990)}
+SPANS = {"reading": (0, 400), "fields": (400, 430), "embedding": (430, 950), "indexing": (950, 990)}
 """Where each step begins and ends on the scale; embedding takes longest for most documents."""
 
 

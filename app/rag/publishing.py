@@ -1,9 +1,10 @@
 """Putting a new index in the place of the old one."""
 
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,7 +15,7 @@ from app.jobs.service import JobRun
 from app.rag.document import Source
 from app.rag.engine import PIPELINE
 from app.rag.models import Artifact, ShardRow
-from app.rag.steps import SERVES
+from app.rag.steps import HAS_FIELDS, SERVES
 from app.vault import service as vaults
 from app.vault.service import VersionContent
 
@@ -37,14 +38,17 @@ class Outdated(Exception):
     """The document has a newer version, or another title, than the index was made for."""
 
 
-async def is_wanted(session: AsyncSession, run: JobRun, content: VersionContent, model_id: str | None) -> bool:
-    """Whether to read this version: it is the one that counts, and a mere renewal has not happened already."""
+async def what_is_wanted(
+    session: AsyncSession, run: JobRun, content: VersionContent, model_id: str | None
+) -> Literal["index", "fields", "nothing"]:
+    """What to make of this version, if it is the one that counts; a renewal makes only what was not made already."""
     if await vaults.current_version_id(session, content.document_id) != content.version_id:
-        return False
+        return "nothing"
     if RENEWAL not in run.payload:
-        return True
+        return "index"
     made = ShardRow.pipeline == PIPELINE, ShardRow.model_id.is_not_distinct_from(model_id)
-    return not await session.scalar(select(exists().where(ShardRow.id == content.version_id, *made)))
+    has_fields = await session.scalar(select(HAS_FIELDS).where(ShardRow.id == content.version_id, *made))
+    return "index" if has_fields is None else "nothing" if has_fields else "fields"
 
 
 async def publish(session: AsyncSession, index: Index) -> None:

@@ -6,6 +6,7 @@ It comes in two parts, between which the caller reads the few pages that the can
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from uuid import UUID
 
 import numpy as np
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 
 from app.rag.confidence import evidence
 from app.rag.embedder import Embedder
-from app.rag.features import features
+from app.rag.features import features as features_of
+from app.rag.fields.shapes import Field
 from app.rag.lexical import Floats
 from app.rag.scope import Passage, Scope
 from app.rag.segments import Span
@@ -24,6 +26,7 @@ Ints = NDArray[np.int64]
 PageKey = tuple[UUID, int]
 """The version of a document, and the number of a page."""
 
+NO_FIELDS: Mapping[PageKey, Sequence[Field]] = MappingProxyType({})
 CANDIDATES = 50
 """So many of the best by the fused score are looked at closely; on the evaluation set 99 % of what is relevant."""
 
@@ -33,7 +36,8 @@ class Hit:
     """A passage: `text == page_text[start:end]` (code points) of page `page` (from 1).
 
     `score` is the estimated chance that this passage answers the question, `answerable` the chance that anything in
-    scope does (the same for all hits of a search); `focus` is the part of `text` most like the question.
+    scope does (the same for all hits of a search); `focus` is the part of `text` most like the question, `fields` are
+    those that stand in it (their places count from the begin of the page).
     """
 
     document_id: UUID
@@ -48,6 +52,7 @@ class Hit:
     heading: str = ""
     answerable: float = 0.0
     focus: Span | None = None
+    fields: tuple[Field, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,13 @@ def find(
     return Found(signals, candidates, [scope.passage(index) for index in candidates.tolist()])
 
 
-def rank(found: Found | None, pages: Mapping[PageKey, str], limit: int) -> list[Hit]:
+def rank(
+    found: Found | None,
+    pages: Mapping[PageKey, str],
+    limit: int,
+    *,
+    fields: Mapping[PageKey, Sequence[Field]] = NO_FIELDS,
+) -> list[Hit]:
     """The best `limit` of the candidates whose pages are there; equal scores keep the order of the candidates."""
     if found is None:
         return []
@@ -96,13 +107,13 @@ def rank(found: Found | None, pages: Mapping[PageKey, str], limit: int) -> list[
     if not there:
         return []
     signals, candidates = found.signals, found.candidates[there]
-    relevance = weigh(features(signals, candidates, [texts[at] or "" for at in there]), RELEVANCE[signals.dense])
+    relevance = weigh(features_of(signals, candidates, [texts[at] or "" for at in there]), RELEVANCE[signals.dense])
     order = _best(relevance, limit)
     known = evidence(signals, int(candidates[order[0]])) | {"relevance": float(relevance[order[0]])}
     answerable = _chance(float(weigh(known, CONFIDENCE[signals.dense])))
     chances = [_chance(chance) for chance in relevance[order].tolist()]
     best = [(there[at], chance) for at, chance in zip(order.tolist(), chances, strict=True)]
-    return [_hit(found, at, texts[at] or "", chance, answerable) for at, chance in best]
+    return [_hit(found, at, texts[at] or "", chance, answerable, fields) for at, chance in best]
 
 
 def _text(passage: Passage, pages: Mapping[PageKey, str]) -> str | None:
@@ -127,9 +138,12 @@ def _chance(logit: float) -> float:
     return 1 / (1 + math.exp(-max(logit, -50.0)))
 
 
-def _hit(found: Found, at: int, text: str, score: float, answerable: float) -> Hit:
+def _hit(
+    found: Found, at: int, text: str, score: float, answerable: float, fields: Mapping[PageKey, Sequence[Field]]
+) -> Hit:
     passage = found.passages[at]
     source = passage.source
+    on_page = fields.get((source.version_id, passage.page), ())
     return Hit(
         document_id=source.document_id,
         version_id=source.version_id,
@@ -143,4 +157,5 @@ def _hit(found: Found, at: int, text: str, score: float, answerable: float) -> H
         heading=passage.heading,
         answerable=answerable,
         focus=found.signals.focus(int(found.candidates[at]), passage.start),
+        fields=tuple(each for each in on_page if passage.start <= each.start and each.end <= passage.end),
     )

@@ -1,4 +1,4 @@
-"""Indexes that another embedder or an earlier pipeline made are made anew, a few at a time; rests are swept away."""
+"""What another embedder or an earlier pipeline made is made anew, a few documents at a time; rests are swept away."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from app.jobs.service import create_job
 from app.rag.engine import PIPELINE, embedder_of
 from app.rag.models import Artifact, ShardRow
 from app.rag.publishing import RENEWAL
-from app.rag.steps import SERVES
+from app.rag.steps import HAS_FIELDS, SERVES
 from app.vault.service import READ_JOB
 
 AT_ONCE = 50
@@ -43,7 +43,7 @@ async def queue_renewals(session: AsyncSession, now: datetime) -> int:
 def _outdated() -> ColumnElement[bool]:
     embedder = embedder_of(current().settings)
     model_id = embedder.model_id if embedder else None
-    return or_(ShardRow.pipeline != PIPELINE, ShardRow.model_id.is_distinct_from(model_id))
+    return or_(ShardRow.pipeline != PIPELINE, ShardRow.model_id.is_distinct_from(model_id), ~HAS_FIELDS)
 
 
 def _first_id_of(time: datetime) -> UUID:

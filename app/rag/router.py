@@ -6,11 +6,11 @@ What searches and answers is imported by the first request that needs it: it bri
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, BackgroundTasks, FastAPI, Path, Security
+from fastapi import APIRouter, BackgroundTasks, FastAPI, Header, Path, Query, Security
 from starlette.responses import Response, StreamingResponse
 
 from app.api.deps import SessionDep, SettingsDep, get_principal
@@ -20,17 +20,20 @@ from app.auth.principal import Principal
 from app.core.config import Settings
 from app.payments.errors import PlanLimitReached
 from app.rag import paying
-from app.rag.errors import NotReadYet, PageNotFound
+from app.rag.errors import NoPreview, NotReadYet, PageNotFound
+from app.rag.fields.shapes import FieldKind
 from app.rag.schemas import (
     AnswerRead,
     AskRequest,
+    FieldList,
     HitRead,
     PageRead,
     ReadingState,
     SearchRequest,
     SearchResult,
 )
-from app.vault.errors import VaultNotFound
+from app.vault.errors import ContentDamaged, DocumentNotFound, VaultNotFound, VersionNotFound
+from app.vault.etags import matches
 
 if TYPE_CHECKING:
     from app.rag.ranking import Hit
@@ -39,6 +42,11 @@ EVENTS = event_stream(
     delta={"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]},
     answer={"$ref": "#/components/schemas/AnswerRead"},
 )
+PICTURE: dict[str, Any] = {
+    "description": "The page",
+    "content": {"image/png": {"schema": {"type": "string", "format": "binary"}}},
+    "headers": {"ETag": {"required": True, "schema": {"type": "string", "pattern": '^"[^"]+"$'}}},
+}
 EVENT_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 KEEP_ALIVE_SECONDS = 10.0
 
@@ -117,6 +125,47 @@ async def read_page(
     from app.rag import service  # noqa: PLC0415
 
     return await service.read_page(session, principal, document_id, page)
+
+
+@router.get(
+    "/documents/{document_id}/pages/{page}/preview",
+    response_class=Response,
+    responses={
+        200: PICTURE,
+        304: {"description": "Still what If-None-Match says", "headers": PICTURE["headers"]},
+        **problems(DocumentNotFound, VersionNotFound, PageNotFound, NoPreview, ContentDamaged),
+    },
+)
+async def show_page(
+    document_id: UUID,
+    page: Annotated[int, Path(ge=1, le=1_000_000)],
+    principal: Reader,
+    session: SessionDep,
+    width: Annotated[int, Query(ge=1, le=1600, description="Pixels; rounded up to 160, 320, 640, 1000 or 1600.")] = 640,
+    version: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="The number of an earlier version.")] = None,
+    if_none_match: Annotated[str | None, Header(max_length=200, description="The ETag that you have.")] = None,
+) -> Response:
+    """See a page of a PDF or of a photo or scan as PNG: turned the right way, and without what a camera wrote into it.
+
+    A picture that is smaller than asked for stays as small.
+    """
+    from app.rag import previews  # noqa: PLC0415
+
+    wanted = await previews.find(session, principal, document_id, page, width, version)
+    headers = {"ETag": wanted.etag, "Cache-Control": "private, no-cache"}
+    if if_none_match is not None and matches(if_none_match, wanted.etag):
+        return Response(status_code=304, headers=headers)
+    return Response(await previews.draw(session, principal, wanted), headers=headers, media_type="image/png")
+
+
+@router.get("/documents/{document_id}/fields", responses=problems(NotReadYet))
+async def read_fields(
+    document_id: UUID, principal: Reader, session: SessionDep, kind: FieldKind | None = None
+) -> FieldList:
+    """Read the dates, sums, numbers and names of a document, each with its place; all, or those of one kind."""
+    from app.rag import service  # noqa: PLC0415
+
+    return await service.read_fields(session, principal, document_id, kind)
 
 
 async def _events(

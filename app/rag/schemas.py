@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import Field, StrictBool, StringConstraints
 
 from app.core.schemas import Clean, RequestModel, ResponseModel, Whole
+from app.rag.fields.shapes import FieldKind
 
 Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000), Clean]
 VaultIds = Annotated[list[UUID], Field(min_length=1, max_length=100)]
@@ -96,6 +97,39 @@ class PageRead(ResponseModel):
     version_id: UUID
     page: int
     text: str
+
+
+class FieldRead(ResponseModel):
+    """A value that stands in a document: `text` is exactly the characters [start, end) of that page."""
+
+    kind: FieldKind
+    role: str = Field(
+        description="What the value is for its document: of a date `issued`, `starts`, `expires`, `renews`, `due` or "
+        "`born`, of a number `policy`, `contract`, `customer` or `identity`, of an amount `premium` or `excess`, of a "
+        "name `holder` or `insurer`, and more; `other` if nothing tells.",
+        examples=["expires"],
+    )
+    label: str = Field(description="The words that introduce it, as they stand there.", examples=["Date of expiry"])
+    value: str = Field(
+        description="What it means: a date as `2031-05-31` (`2031-05` without a day), an amount as `1234.50`, a number "
+        "without spaces, a telephone number as digits.",
+        examples=["2031-05-31"],
+    )
+    currency: str | None = Field(description="ISO 4217, if the document says it.")
+    text: str = Field(examples=["31 May 2031"])
+    page: int = Field(description="Counts from 1.")
+    start: int
+    end: int
+    confidence: float = Field(description="An estimate, 0 to 1.")
+    checksum: bool | None = Field(description="Whether its check digits fit; null where there are none.")
+
+
+class FieldList(ResponseModel):
+    """The fields of a document, in its order; at most 2,000."""
+
+    document_id: UUID
+    version_id: UUID
+    items: list[FieldRead]
 
 
 class ReadingState(ResponseModel):

@@ -25,15 +25,16 @@ from app.rag.document import Page, Source
 from app.rag.embedder import EmbeddingFailed
 from app.rag.engine import QUESTION_SECONDS, embedder_breaker, embedder_of
 from app.rag.errors import NotReadYet, PageNotFound
+from app.rag.fields.shapes import FieldKind, decode
 from app.rag.memory import reserve
 from app.rag.models import PAGE, Artifact, ShardRow
 from app.rag.opening import open_scope, read_pages
 from app.rag.ranking import Found, Hit, find, rank
-from app.rag.schemas import PageRead, ReadingState
+from app.rag.schemas import FieldList, FieldRead, PageRead, ReadingState
 from app.rag.scope import Scope
 from app.rag.shard import build_shard
 from app.rag.shelving import open_shelves
-from app.rag.steps import CONTENTS, Contents
+from app.rag.steps import CONTENTS, IS_FIELDS, Contents
 from app.vault import service as vaults
 
 WARM_UP_AFTER_SECONDS = 0.5
@@ -53,7 +54,7 @@ async def search(
     found = await asyncio.to_thread(_find, current().settings, scope, query, limit)
     pages = await read_pages(session, found.pages if found else ())
     await session.commit()
-    return await asyncio.to_thread(rank, found, pages, limit)
+    return await asyncio.to_thread(rank, found, pages.texts, limit, fields=pages.fields)
 
 
 def _find(settings: Settings, scope: Scope, query: str, limit: int) -> Found | None:
@@ -115,6 +116,19 @@ async def read_page(session: AsyncSession, principal: Principal, document_id: UU
         raise PageNotFound
     text = (await _opened_page(session, row)).decode()
     return PageRead(document_id=document_id, version_id=row.version_id, page=number, text=text)
+
+
+async def read_fields(
+    session: AsyncSession, principal: Principal, document_id: UUID, kind: FieldKind | None = None
+) -> FieldList:
+    """The fields of the version that is searched, in the order of the document. Raises `NotReadYet`."""
+    state = await read_state(session, principal, document_id)
+    of_version = Artifact.version_id == state.version_id, Artifact.ordinal != CONTENTS, ShardRow.id == state.version_id
+    statement = select(Artifact.id, Artifact.vault_id, Artifact.ordinal, Artifact.body).join(ShardRow, IS_FIELDS)
+    rows = (await session.execute(statement.where(*of_version).order_by(Artifact.ordinal))).all()
+    found = [field for row in rows for field in decode(row.ordinal, await _opened_page(session, row))]
+    shown = [FieldRead.model_validate(field) for field in found if kind in (None, field.kind)]
+    return FieldList(document_id=document_id, version_id=state.version_id, items=shown)
 
 
 async def _page_row(session: AsyncSession, principal: Principal, document_id: UUID, number: int) -> Any:

@@ -170,6 +170,14 @@ class Shelf:
         first, last = self._words[at : at + 2].tolist()
         return first, last
 
+    def first_vectors(self, document: int, count: int) -> Floats32:
+        """The vector of a document's title, and those of its first windows."""
+        rows = slice(
+            int(self._rows_at[document]), int(self._rows_at[document]) + min(count, int(self._counts.rows[document]))
+        )
+        vectors: Floats32 = self._levels[rows].astype(np.float32) * self._scales[rows, None]
+        return vectors
+
     def _details(self, document: int) -> dict[str, Any]:
         if document not in self._details_known:
             at, length = int(self._at["details"][document]), int(self._counts.details[document])

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, exists, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core.clock import new_id
@@ -17,18 +17,22 @@ from app.core.crypto import owner_digest
 from app.db.keys import KeyRing
 from app.db.runtime import current
 from app.jobs.service import JobRun
-from app.rag.models import PAGE, VECTORS, Artifact, ShardRow
+from app.rag.engine import FIELDS_PIPELINE, PIPELINE
+from app.rag.fields.shapes import Field, encode
+from app.rag.models import FIELDS, PAGE, VECTORS, Artifact, ShardRow
 from app.rag.parsing import PageEvent
 
 CONTENTS = 0
 """The ordinal, below that of the first page, of a sheet that tells about all pages."""
 
-SERVES = (
-    exists()
-    .where(Artifact.stage == PAGE, ShardRow.id == Artifact.version_id, ShardRow.pipeline == Artifact.pipeline)
-    .correlate(Artifact)
+IS_PAGE = (Artifact.stage == PAGE) & (Artifact.pipeline == ShardRow.pipeline)
+IS_FIELDS = (Artifact.stage == FIELDS) & (Artifact.pipeline == FIELDS_PIPELINE) & (ShardRow.pipeline == PIPELINE)
+SERVES = exists().where(ShardRow.id == Artifact.version_id, or_(IS_PAGE, IS_FIELDS)).correlate(Artifact)
+"""Whether a row is a page that a published index refers to, or the fields of one."""
+HAS_FIELDS = (
+    exists().where(Artifact.version_id == ShardRow.id, Artifact.ordinal == CONTENTS, IS_FIELDS).correlate(ShardRow)
 )
-"""Whether a row is a page that a published index refers to."""
+"""Whether a document of the published index has been gone through for fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,11 @@ class Steps:
         """Add pages; one that is there already stays as it is."""
         texts = {event.number: event.text.encode() for event in events}
         await self._keep(PAGE, self.pipeline, texts | {CONTENTS: contents.encoded()})
+
+    async def keep_fields(self, found: Mapping[int, list[Field]]) -> None:
+        """Add the fields of each page; that there is a sheet for all pages tells that they were looked for."""
+        cells = {number: encode(fields) for number, fields in found.items()}
+        await self._keep(FIELDS, FIELDS_PIPELINE, cells | {CONTENTS: encode([])})
 
     async def vectors_key(self, model_id: str, texts: Sequence[str]) -> str:
         """Under what vectors of exactly these texts are kept, so that those of an earlier title are not taken for them.

@@ -8,7 +8,7 @@ from app.core.tasks import task
 from app.db.session import Actor, session_scope
 from app.jobs.service import JobRun
 from app.rag import ingest as reading
-from app.rag import renewal, service
+from app.rag import previews, renewal, service
 from app.vault import service as vaults
 
 
@@ -37,3 +37,9 @@ async def sweep_artifacts(now: datetime | None = None) -> int:
     """Delete what readings that were given up have left; returns how many rows."""
     async with session_scope() as session:
         return await renewal.sweep_artifacts(session, now or utc_now())
+
+
+@task("rag.sweep_previews", every=timedelta(hours=6))
+async def sweep_previews(now: datetime | None = None) -> int:
+    """Delete pictures of pages that were made long ago; they are made again when somebody looks. Returns how many."""
+    return await previews.sweep(now or utc_now())

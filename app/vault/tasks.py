@@ -5,6 +5,7 @@ from uuid import UUID
 
 from app.core.clock import utc_now
 from app.core.tasks import task
+from app.db.runtime import current
 from app.db.session import session_scope
 from app.jobs.errors import JobFailed
 from app.jobs.service import EVENT_HOOKS, JobRun
@@ -68,6 +69,65 @@ async def count_for_owner(vault_id: str, user_id: str) -> None:  # noqa: ARG001 
     """Let what a vault holds count for the plan of its owner's family: it may have been handed over."""
     async with session_scope() as session:
         await service.count_for_owner(session, UUID(vault_id))
+
+
+@task("vault.purge_uploads", every=timedelta(hours=1))
+async def purge_uploads(now: datetime | None = None) -> int:
+    """Delete uploads in parts that were not finished in time; returns how many."""
+    async with session_scope() as session:
+        return await service.purge_uploads(session, now or utc_now())
+
+
+@task("vault.finish_uploads", every=timedelta(minutes=5))
+async def finish_uploads(now: datetime | None = None) -> int:
+    """Make documents of files that came whole before their process died; returns how many."""
+    return await service.finish_left(now or utc_now())
+
+
+@task("vault.prune_versions", every=timedelta(days=1))
+async def prune_versions(now: datetime | None = None) -> int:
+    """Delete old versions if the settings keep only some; returns how many."""
+    keep = current().settings.keep_versions
+    pruned = 0
+    while keep:
+        async with session_scope() as session:
+            some = await service.prune_all(session, keep, now or utc_now())
+        pruned += some
+        if not some:
+            break
+    return pruned
+
+
+@task(service.IMPORT_JOB)
+async def run_import(run: JobRun) -> None:
+    """Put what the job's file holds into its vault."""
+    await service.run_import(run)
+
+
+@task("vault.purge_imports", every=timedelta(hours=1))
+async def purge_imports(now: datetime | None = None) -> int:
+    """Destroy files of imports that never ended, and old reports; returns how many."""
+    async with session_scope() as session:
+        return await service.purge_imports(session, now or utc_now())
+
+
+@task(service.EXPORT_JOB)
+async def export(run: JobRun) -> None:
+    """Write the export that the job is about."""
+    await service.write_export(run)
+
+
+@task("vault.purge_exports", every=timedelta(hours=1))
+async def purge_exports(now: datetime | None = None) -> int:
+    """Destroy exports that have expired; returns how many."""
+    async with session_scope() as session:
+        return await service.purge_exports(session, now or utc_now())
+
+
+@task("vault.forget_exports", on="vault.purged")
+async def forget_exports(vault_id: str) -> None:
+    """Destroy the exports that hold what lay in a vault which was purged."""
+    await service.forget_exports(UUID(vault_id))
 
 
 @task("vault.forget_member", on="vault.member_removed")

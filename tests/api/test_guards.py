@@ -1,12 +1,15 @@
 """Every operation of the OpenAPI document, tried by people who must get nothing."""
 
 import re
+from base64 import b64encode
 from uuid import uuid4
 
 import pytest
 
+from app.notifications.schemas import BROWSER_KEY
 from tests.conftest import drain_jobs
 from tests.factories import auth, make_member, make_user, make_vault
+from tests.notifications.test_inbox import tell
 from tests.rag.test_questions import upload
 
 pytestmark = pytest.mark.anyio
@@ -77,11 +80,39 @@ async def family(client, settings):
     invitation = {"email": f"{uuid4().hex}@family.example", "role": "viewer"}
     path = f"/v1/vault/vaults/{vault.id}/invitations"
     ids["invitation_id"] = (await client.post(path, json=invitation, headers=headers)).json()["id"]
+    ids |= await transfers(client, vault.id, headers)
     ids |= await records(client, headers, vault.id, ids["item_id"], ids["document_id"])
+    reminder = {"vault_id": str(vault.id), "title": WORD, "due_on": "2031-05-31"}
+    ids["reminder_id"] = (await client.post("/v1/reminders", json=reminder, headers=headers)).json()["id"]
+    await tell(owner, title=WORD)
+    ids["notification_id"] = (await client.get("/v1/notifications", headers=headers)).json()["items"][0]["id"]
+    keys = {"p256dh": BROWSER_KEY, "auth": "BTBZMqHH6r4Tts7J_aSIgg"}
+    browser = {"endpoint": f"https://push.example.net/{WORD}", "keys": keys, "name": WORD}
+    made = await client.post("/v1/notifications/push/subscriptions", json=browser, headers=headers)
+    ids["subscription_id"] = made.json()["id"]
+    ids |= {"vector_store_id": vault.id, "file_id": document["id"]} | await talked(client, headers)
     sessions = (await client.get("/v1/auth/sessions", headers=headers)).json()["items"]
     ids["session_id"] = sessions[0]["id"]
     await drain_jobs(settings)
+    ids["intake_id"] = (await client.get("/v1/agents/intake", headers=headers)).json()["items"][0]["id"]
     return owner, removed, ids
+
+
+async def transfers(client, vault_id, headers):
+    """An upload that is not finished, an import and an export."""
+    said = ",".join(
+        f"{key} {b64encode(str(value).encode()).decode()}"
+        for key, value in {"vault_id": vault_id, "title": WORD, "filename": f"{WORD}.txt"}.items()
+    )
+    tus = {"Tus-Resumable": "1.0.0", "Upload-Length": "99", "Upload-Metadata": said}
+    upload_path = (await client.post("/v1/vault/uploads", headers=headers | tus)).headers["Location"]
+    form = {
+        "data": {"vault_id": str(vault_id)},
+        "files": {"file": ("a.csv", f"name,url,username,password\n{WORD},,,x")},
+    }
+    imported = (await client.post("/v1/vault/imports", headers=headers, **form)).json()
+    exported = (await client.post("/v1/vault/exports", headers=headers, json={})).json()
+    return {"upload_id": upload_path.rpartition("/")[2], "import_id": imported["id"], "export_id": exported["id"]}
 
 
 async def records(client, headers, vault_id, item_id, document_id):
@@ -98,6 +129,19 @@ async def records(client, headers, vault_id, item_id, document_id):
     }
     await client.post("/v1/vault/shared/open", json={"token": answers["share"].json()["token"]})
     return {f"{name}_id": answer.json()["id"] for name, answer in answers.items()}
+
+
+async def talked(client, headers):
+    """One of everything that agents have."""
+    agent = (await client.post("/v1/agents", json={"name": WORD}, headers=headers)).json()
+    memory = (await client.post("/v1/agents/memories", json={"text": WORD}, headers=headers)).json()
+    times = {"agent_id": agent["id"], "message": WORD, "time": "08:30", "zone": "Europe/Berlin"}
+    schedule = (await client.post("/v1/agents/schedules", json=times, headers=headers)).json()
+    run = {"message": WORD, "background": True}
+    run = (await client.post(f"/v1/agents/{agent['id']}/runs", json=run, headers=headers)).json()
+    ids = {"agent_id": agent["id"], "memory_id": memory["id"], "schedule_id": schedule["id"], "run_id": run["id"]}
+    named = {"response_id": f"resp_{run['id'].replace('-', '')}", "model_name": agent["id"]}
+    return {**ids, **named, "conversation_id": run["conversation_id"]}
 
 
 async def test_without_a_token_every_guarded_operation_answers_401(client, family):

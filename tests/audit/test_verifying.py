@@ -135,7 +135,7 @@ class Attack:
             "actor_kind": lambda: self.random.choice([each for each in ("api_key", "agent") if each != row[name]]),
             "actor_id": lambda: self.random.choice([uuid4(), None]),
             "action": lambda: "vault.item_read",
-            "subject_id": lambda: self.random.choice([uuid4(), None]),
+            "subject_id": lambda: uuid4() if row[name] is None else self.random.choice([uuid4(), None]),
             "ids": lambda: f'{{"number":{self.random.randrange(100, 999)}}}',
             "at": lambda: row["at"].replace(microsecond=(row["at"].microsecond + 1) % 1_000_000),
             "key_version": lambda: self.random.choice([2, 7, -1]),
@@ -250,17 +250,17 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
-async def test_the_first_entry_that_does_not_hold_is_named(superuser, own_database, change):
+async def test_the_first_entry_that_does_not_hold_is_named(superuser, own_database):
     chain_id = await make_log()
-    statement, sequence, reason = CHANGES[change]
+    found = {}
 
-    async with superuser() as session:
-        await session.execute(text(statement), {"id": chain_id})
-        broken = await verify_chain(session, chain_id)
+    for change, (statement, _, _) in CHANGES.items():
+        async with superuser() as session:
+            await session.execute(text(statement), {"id": chain_id})
+            broken = await verify_chain(session, chain_id)
+        found[change] = (broken.sequence, broken.reason) if broken else None
 
-    assert broken is not None
-    assert (broken.sequence, broken.reason) == (sequence, reason)
+    assert found == {change: (sequence, reason) for change, (_, sequence, reason) in CHANGES.items()}
 
 
 async def test_a_history_written_anew_is_found_by_its_tags_and_by_the_checkpoint(superuser, own_database):

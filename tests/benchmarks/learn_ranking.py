@@ -20,13 +20,20 @@ from numpy.typing import NDArray
 from app.rag import weights
 from app.rag.confidence import evidence
 from app.rag.embedder import Embedder
+from app.rag.evaluation.dataset import (
+    EvaluationSet,
+    Question,
+    Scores,
+    passage_paper,
+    read_set,
+)
+from app.rag.evaluation.library import Paper
 from app.rag.features import features
 from app.rag.ranking import CANDIDATES, weigh
 from app.rag.scope import Scope
 from app.rag.shelving import open_shelves
 from app.rag.signals import gather
-from tests.benchmarks.evaluation import EvaluationSet, Question, Scores, make_embedder, passage_paper, read_set
-from tests.rag.library import Paper
+from tests.benchmarks.cached import make_embedder
 
 FOLDS = 5
 SMALL_VAULTS = (1, 2, 3, 6, 15, 40)

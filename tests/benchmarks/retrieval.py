@@ -26,23 +26,22 @@ from app.rag import extractive, lexical
 from app.rag.citations import Citation
 from app.rag.document import Page
 from app.rag.embedder import Embedder
-from app.rag.parsing import Limits, read_pages
-from app.rag.ranking import Hit
-from tests.benchmarks.evaluation import (
-    CachedEmbedder,
+from app.rag.evaluation.dataset import (
     Document,
     EvaluationSet,
     Question,
     Scores,
     Span,
-    make_embedder,
     passage_of,
     passage_paper,
     product_paper,
     read_pdf_questions,
     read_set,
 )
-from tests.rag.library import Library, Paper, search
+from app.rag.evaluation.library import Library, Paper, search
+from app.rag.parsing import Limits, read_pages
+from app.rag.ranking import Hit
+from tests.benchmarks.cached import CachedEmbedder, make_embedder
 
 LARGE = 20_000
 RRF = 60

@@ -1,5 +1,6 @@
 """Streams of sealed chunks: what goes in comes out, from any byte to any byte, or not at all."""
 
+import io
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.core.crypto import TAG_BYTES, SealBroken, new_secret
-from app.core.streams import SealedFile, open_range, seal_stream
+from app.core.streams import SealedFile, SealedReader, open_range, seal_stream
 
 CHUNK = 16
 
@@ -97,3 +98,24 @@ async def test_a_file_does_not_show_its_key():
 
     assert file.key.hex() not in repr(file)
     assert str(file.key) not in repr(file)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=100), st.lists(st.tuples(st.integers(0, 110), st.integers(0, 40)), max_size=8))
+async def test_a_stored_file_is_read_like_any_file_of_python(plaintext, jumps):
+    file, blob = await sealed(plaintext)
+    reader, like = io.BufferedReader(SealedReader(file, lambda start, end: blob[start:end])), io.BytesIO(plaintext)
+
+    assert reader.seek(0, io.SEEK_END) == len(plaintext)
+    for place, size in jumps:
+        assert reader.seek(place) == like.seek(place)
+        assert reader.read(size) == like.read(size)
+
+
+async def test_a_stored_file_that_was_cut_or_altered_is_not_read():
+    file, blob = await sealed(bytes(50))
+
+    for damaged in (blob[:-1], blob[:20] + b"?" + blob[21:], blob[32:] + blob[:32]):
+        reader = io.BufferedReader(SealedReader(file, lambda start, end, damaged=damaged: damaged[start:end]))
+        with pytest.raises(SealBroken):
+            reader.read()

@@ -164,3 +164,61 @@ async def test_a_connection_that_rested_for_long_is_asked_whether_it_lives(runti
     await asyncio.sleep(0)
     driver.remove_query_logger(log)
     assert asked == ["SELECT 1", "BEGIN; SELECT set_config('app.principal', 'system', true); ", "COMMIT"]
+
+
+def insert_sql(name: str) -> str:
+    """A command for `at_commit` that notes whom it acts for, in a table that one can look into."""
+    return (
+        "INSERT INTO outbox_events (id, event, payload) VALUES "
+        f"(gen_random_uuid(), '{name}', jsonb_build_object('by', current_setting('app.principal')))"
+    )
+
+
+async def noted(name: str) -> list[str]:
+    async with session_scope() as session:
+        statement = text("DELETE FROM outbox_events WHERE event = :name RETURNING payload->>'by'")
+        return list(await session.scalars(statement, {"name": name}))
+
+
+async def test_what_is_left_to_the_commit_is_sent_with_it_for_whom_it_was_meant(runtime):
+    name, vault = f"test.{uuid4().hex}", Actor.vault(uuid4())
+    with queries(runtime) as sent:
+        async with session_scope(SYSTEM) as session:
+            await session.scalar(BACKEND)
+            transaction_of(session).at_commit(insert_sql(name), SYSTEM, order=2)
+            transaction_of(session).at_commit("SELECT 1", vault, order=1)
+            transaction_of(session).at_commit(insert_sql(name), SYSTEM, order=3)
+
+    assert len(sent) == 3
+    assert await noted(name) == ["system", "system"]
+
+
+async def test_what_is_left_to_the_commit_of_a_transaction_without_statements_is_done(runtime):
+    name = f"test.{uuid4().hex}"
+    async with session_scope(SYSTEM) as session:
+        transaction_of(session).at_commit(insert_sql(name), SYSTEM, order=1)
+
+    assert await noted(name) == ["system"]
+
+
+async def test_if_what_is_left_to_the_commit_fails_nothing_is_committed(runtime):
+    name = f"test.{uuid4().hex}"
+
+    async def fail() -> None:
+        async with session_scope(SYSTEM) as session:
+            await session.execute(insert(OutboxEvent).values(id=new_id(), event=name, payload={"by": "me"}))
+            transaction_of(session).at_commit("SELECT 1 / 0", SYSTEM, order=1)
+
+    with pytest.raises(DBAPIError, match="division by zero"):
+        await fail()
+    assert await noted(name) == []
+
+
+async def test_what_is_left_to_the_commit_goes_with_a_rollback(runtime):
+    name = f"test.{uuid4().hex}"
+    async with session_scope(SYSTEM) as session:
+        transaction_of(session).at_commit(insert_sql(name), SYSTEM, order=1)
+        await session.rollback()
+        await session.scalar(BACKEND)
+
+    assert await noted(name) == []

@@ -48,7 +48,7 @@ async def make_due(user) -> None:
         await session.execute(update(Mail).where(Mail.owner_id == user.id).values(**due))
 
 
-def composed(to: str = "ada@example.com", template: str = "password_changed", **context: str):
+def composed(to: str = "ada@example.com", template: str = "password_changed", **context: object):
     letter = Letter(to, template, {"name": "Ada"} | context)
     return compose(
         letter, mail_id=uuid4(), written_at=NOW, sender="Life <no@example.org>", public_url="https://x.example"
@@ -169,13 +169,29 @@ async def test_an_unknown_template_is_refused_when_it_is_queued():
 MORE = {
     "address": "203.0.113.7",
     "amount": "9.00 EUR",
+    "answer": "accepted",
+    "code": "314159",
     "day": "3 March 2027",
+    "days": "30",
     "device": "Firefox on Linux",
+    "link_days": "30",
+    "nominee": "Grace",
+    "owner": "Ada",
     "number": "LV-2026-000001",
     "prefix": "lv_8fKq2LmZ0a",
     "reason": "insufficient funds",
+    "stage": "1 of 2",
     "time": "08:30",
     "until": "3 March 2027",
+    "title": "Astrid's passport expires in 30 days",
+    "text": "It expires on 31 May 2031, in 30 days (Valid until).",
+    "lines": ["A line of its own", "and another"],
+    "count": "2",
+    "entries": [
+        {"title": "Astrid's passport expires today", "text": "It expires.", "lines": [], "token": "t" * 43},
+        {"title": "Your monthly review", "text": "This is worth a look.", "lines": ["A line"], "token": ""},
+    ],
+    "more": "7",
 }
 TEXTS = sorted(path.stem for path in TEMPLATES.glob("*.txt"))
 
@@ -211,6 +227,20 @@ def test_what_people_write_becomes_neither_a_header_nor_a_paragraph(text):
     assert sorted(message.keys()) == sorted(composed().keys())
     assert message["Subject"] == "An invitation to a vault"
     assert "href" not in html_of(message)
+
+
+@pytest.mark.parametrize("text", ["x\r\nBcc: all@example.com", "https://x.example/evil", "x\n\nhttps://x.example/y"])
+@pytest.mark.parametrize("template", ["reminder", "notice", "digest"])
+def test_what_people_write_into_reminders_becomes_no_button(template, text):
+    entry = {"title": text, "text": f"It expires ({text}).", "lines": [text], "token": "t" * 43}
+    gaps = {**MORE, **entry, "entries": [entry]}
+
+    message = message_from_bytes(composed(template=template, **gaps).as_bytes(), policy=default)
+
+    assert sorted(message.keys()) == sorted(composed().keys())
+    links = [line for line in html_of(message).split('"') if line.startswith("https://")]
+    assert all(link.startswith("https://x.example/v1/reminders/links/") for link in links)
+    assert len(links) == {"reminder": 2, "notice": 0, "digest": 1}[template]
 
 
 @pytest.mark.parametrize("to", ["a@example.com\nBcc: b@example.com", "a@example.com, b@example.com", "no address", ""])

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.rag.document import Chunk, Page, Source
+from app.rag.evaluation.library import Paper, make_paper
 from app.rag.shard import passages_to_embed
 from app.rag.text import stems, term_id
-from tests.rag.library import Paper, make_paper
 
 PAPERS = {
     "Honda Jazz motor insurance 2023": (

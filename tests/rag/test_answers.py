@@ -5,9 +5,9 @@ import re
 import pytest
 
 from app.rag.citations import resolve, verify
+from app.rag.evaluation.library import search
 from app.rag.extractive import answer
 from app.rag.values import Kind, holds, wanted
-from tests.rag.library import search
 from tests.rag.papers import PAPERS, WordEmbedder, cut, make_shard, make_shards
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.rag.library import search
+from app.rag.evaluation.library import search
 from tests.rag.papers import PAPERS, WordEmbedder, cut, make_shard, make_shards
 
 QUESTIONS = [

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.rag.document import Chunk, Page
+from app.rag.evaluation.library import Library, Paper
 from app.rag.memory import Reserve
 from app.rag.old_shard import as_present
 from app.rag.scope import Scope
 from app.rag.shard import build_shard, passages_to_embed
 from app.rag.shelving import ShelfBuilder, joined, open_shelves
-from tests.rag.library import Library, Paper
 from tests.rag.old_shards import build_old_shard
 from tests.rag.papers import PAPERS, WordEmbedder, cut, make_shard, make_shards, source_of
 

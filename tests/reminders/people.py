@@ -65,8 +65,10 @@ def at(days: int, clock: str = "09:00") -> datetime:
 async def age(reminder_id: str | UUID, days: int) -> None:
     """Make a reminder one that was set some days ago, so that what lies before today is not past for it."""
     async with session_scope() as session:
-        statement = text("UPDATE reminders SET armed_at = armed_at - :age, next_at = now() - :age WHERE id = :id")
-        await session.execute(statement, {"age": days * DAY, "id": UUID(str(reminder_id))})
+        earlier = "make_interval(days => :days)"
+        changes = f"armed_at = armed_at - {earlier}, next_at = now() - {earlier}"
+        statement = text(f"UPDATE reminders SET {changes} WHERE id = :id")
+        await session.execute(statement, {"days": days, "id": UUID(str(reminder_id))})
 
 
 async def sweep(settings: Any, now: datetime) -> None:

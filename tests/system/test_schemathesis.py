@@ -9,6 +9,7 @@ import os
 import secrets
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +36,10 @@ KINDS = (
     "types",
     "links",
     "shares",
+    "reminders",
+    "uploads",
+    "imports",
+    "exports",
 )
 
 
@@ -77,12 +82,32 @@ def stored(stack: Stack, owner: Person) -> dict[str, list[str]]:
         ends = {"source": {"document_id": document["id"]}, "target": subject}
         ids["links"].append(create(owner, "/v1/vault/links", **ends)["id"])
         ids["api_keys"].append(create(owner, "/v1/auth/api-keys", name=f"Key {number}", scopes=["profile"])["id"])
+        reminder = {"title": "Renew the permit", "due_on": "2031-05-31", "rrule": "FREQ=YEARLY"}
+        ids["reminders"].append(create(owner, "/v1/reminders", vault_id=vault["id"], **reminder)["id"])
         invitations = f"/v1/vault/vaults/{vault['id']}/invitations"
         ids["invitations"].append(create(owner, invitations, email=f"{secrets.token_hex(6)}@family.example")["id"])
+    ids |= transfers(owner)
     for job_id in ids["jobs"]:
         wait_for_job(owner, job_id)
     ids["members"].append(owner.client.get("/v1/auth/me").raise_for_status().json()["id"])
     return ids
+
+
+def transfers(owner: Person) -> dict[str, list[str]]:
+    """Uploads that go on, an import and an export."""
+    ids: dict[str, list[str]] = {"uploads": [], "imports": [], "exports": []}
+    for number in range(3):
+        said = f"vault_id {b64encode(owner.vault_id.encode()).decode()}"
+        headers = {"Tus-Resumable": "1.0.0", "Upload-Length": str(10 + number), "Upload-Metadata": said}
+        made = owner.client.post("/v1/vault/uploads", headers=headers).raise_for_status()
+        ids["uploads"].append(made.headers["Location"].rpartition("/")[2])
+    table = {"file": ("passwords.csv", b"name,url,username,password\nMail,,ann,secret\n")}
+    form = {"data": {"vault_id": owner.vault_id}, "files": table}
+    imported = owner.client.post("/v1/vault/imports", **form).raise_for_status().json()
+    exported = create(owner, "/v1/vault/exports")
+    for started in (imported, exported):
+        wait_for_job(owner, started["job_id"])
+    return {**ids, "imports": [imported["id"]], "exports": [exported["id"]]}
 
 
 def create(owner: Person, path: str, **data: object) -> dict[str, str]:

@@ -15,7 +15,7 @@ import pytest
 from app.cli.embedded.binaries import postgres_programs
 from app.cli.embedded.files import read_json
 from app.cli.embedded.secrets import load_or_create_secrets
-from tests.stack import Stack, upload, wait_for_job
+from tests.stack import Person, Stack, upload, wait_for_job
 from tests.system.test_main_job import pdf
 
 pytestmark = pytest.mark.slow
@@ -102,6 +102,7 @@ def plant(stack: Stack) -> list[str]:
     ]
     for name, content in files:
         wait_for_job(person, upload(person, name, content)["job_id"])
+    plant_transfers(person, word)
     for question in (f"When does the {planted[-12]} expire?", f"Who is {word()}?"):
         client.post("/v1/rag/ask", json={"question": question}).raise_for_status()
         client.post("/v1/rag/search", json={"query": question}).raise_for_status()
@@ -128,6 +129,32 @@ def plant_records(client: httpx.Client, item: dict[str, Any], item_id: str, word
     assert found["total"] == 1
     target = client.post("/v1/vault/vaults", json={"name": word()}).raise_for_status().json()["id"]
     client.post(f"/v1/vault/items/{other}/move", json={"vault_id": target}).raise_for_status()
+
+
+def plant_transfers(person: Person, word: Callable[[], str]) -> None:
+    """An upload that goes on and one that is done, a preview, imports that go well and that do not, exports."""
+    client = person.client
+    vault_id = client.post("/v1/vault/vaults", json={"name": word()}).raise_for_status().json()["id"]
+    for length in (200, 100):
+        said = {"vault_id": vault_id, "filename": f"{word()}.txt", "title": word(), "tags": word(), "other": word()}
+        pairs = ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in said.items())
+        tus = {"Tus-Resumable": "1.0.0", "Upload-Length": str(length), "Upload-Metadata": pairs}
+        url = client.post("/v1/vault/uploads", headers=tus).raise_for_status().headers["Location"]
+        stream = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": "0", "Tus-Resumable": "1.0.0"}
+        client.patch(url, content=word().encode().ljust(100), headers=stream).raise_for_status()
+    shown = upload(person, "scan.pdf", pdf([[word()]]))
+    client.get(f"/v1/rag/documents/{shown['id']}/pages/1/preview").raise_for_status()
+    table = f"name,url,username,password,note\n{word()},https://{word()}.example,{word()},{word()},{word()}\n"
+    for content, password in ((table, word()), (f"{word()},{word()}", word())):
+        form = {"vault_id": vault_id, "password": password}
+        files = {"file": (f"{word()}.csv", content.encode())}
+        wait_for_job(
+            person, client.post("/v1/vault/imports", data=form, files=files).raise_for_status().json()["job_id"]
+        )
+    for body in ({}, {"protection": {"passphrase": word()}}, {"format": "bitwarden"}):
+        exported = client.post("/v1/vault/exports", json=body).raise_for_status()
+        wait_for_job(person, exported.json()["job_id"])
+        client.get(f"{exported.headers['Location']}/content").raise_for_status()
 
 
 def dump(stack: Stack) -> bytes:

@@ -9,10 +9,12 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from app.core.config import Settings
 from app.db.base import SEALED_BY
 from app.db.reseal import sealed_columns
 from app.db.runtime import Runtime
 from app.db.session import session_scope
+from app.jobs.runner import run_job
 from app.vault import tasks
 from app.vault.errors import ContentDamaged
 from app.vault.schemas.documents import DocumentAccepted
@@ -72,6 +74,12 @@ async def rows_of(statement: str, **values: object) -> list[Any]:
     """What the database holds, as the system sees it."""
     async with session_scope() as session:
         return list((await session.execute(text(statement), values)).all())
+
+
+async def run_jobs(settings: Settings, kind: str) -> None:
+    """Do the work of one kind that waits, without that of others."""
+    for row in await rows_of("SELECT id FROM jobs WHERE kind = :kind AND state = 'queued' ORDER BY id", kind=kind):
+        await run_job(row.id, settings.job_lease_seconds)
 
 
 async def cells_of(owner_id: UUID) -> list[tuple[str, UUID]]:

@@ -377,3 +377,43 @@ async def test_asking_needs_the_scope(client: httpx.AsyncClient, runtime: Runtim
     narrow = await make_user(scope="profile vault:write")
 
     assert (await client.get(CHANGES, headers=auth(narrow))).status_code == 403
+
+
+async def test_types_and_links_are_told_of_too(client: httpx.AsyncClient, scene: Scene):
+    copy, headers = Copy(client, scene.viewer), auth(scene.owner)
+    await copy.catch_up()
+
+    async def sent(method: str, path: str, body: object = None) -> dict[str, Any]:
+        response = await client.request(method, f"/v1/vault/{path}", json=body, headers=headers)
+        assert response.is_success, response.text
+        return dict(response.json()) if response.content else {}
+
+    made = await sent("POST", "types", {"vault_id": str(scene.vault.id), "label": "Drone", "fields": []})
+    assert named(await copy.catch_up()) == [("type", "created")]
+    type_id = made.get("id") or made["name"].rpartition(":")[2]
+    await sent("PATCH", f"types/{type_id}", {"label": "Plane"})
+    assert named(await copy.catch_up()) == [("type", "updated")]
+    await sent("DELETE", f"types/{type_id}")
+    assert named(await copy.catch_up()) == [("type", "purged")]
+
+    ends = {"source": {"item_id": str(scene.item.id)}, "target": {"document_id": str(scene.document.id)}}
+    link = await sent("POST", "links", ends)
+    assert named(await copy.catch_up()) == [("link", "created")]
+    await sent("DELETE", f"links/{link['id']}")
+    assert named(await copy.catch_up()) == [("link", "purged")]
+
+
+async def test_what_is_moved_is_gone_here_and_new_there(client: httpx.AsyncClient, scene: Scene):
+    other = await make_vault(scene.owner)
+    copy, member = Copy(client, scene.owner), Copy(client, scene.viewer)
+    await copy.catch_up()
+    await member.catch_up()
+
+    path = f"/v1/vault/items/{scene.item.id}/move"
+    response = await client.post(path, json={"vault_id": str(other.id)}, headers=auth(scene.owner))
+    assert response.is_success, response.text
+
+    came = {(each["vault_id"], each["kind"], each["change"]) for each in await copy.catch_up()}
+    assert came == {(str(scene.vault.id), "item", "purged"), (str(other.id), "item", "created")}
+    assert named(await member.catch_up()) == [("item", "purged")]
+    assert member.items() == {}

@@ -1,11 +1,15 @@
 """Row-level security alone: what the database refuses, whatever the application asks."""
 
+import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.db.session import NOBODY, Actor, session_scope
+from tests.factories import auth
 from tests.vault.conftest import Scene
+from tests.vault.test_imports_jobs import send
+from tests.vault.test_tus import STREAM, TUS, begin
 
 TABLES = (
     "vaults",
@@ -15,6 +19,11 @@ TABLES = (
     "vault_item_versions",
     "vault_documents",
     "vault_document_versions",
+    "vault_uploads",
+    "vault_upload_parts",
+    "vault_imports",
+    "vault_import_entries",
+    "rag_previews",
 )
 HELD = ("vaults", "vault_members", "vault_items", "vault_documents", "vault_document_versions")
 
@@ -100,3 +109,26 @@ async def test_an_item_is_not_moved_into_a_vault_where_one_may_not_write(scene: 
 
     with pytest.raises(DBAPIError, match="row-level security"):
         await changed(Actor.user(scene.editor.id), statement, other=scene.item.id, item=scene.item.id)
+
+
+async def test_uploads_imports_and_exports_are_their_persons_own(client: httpx.AsyncClient, scene: Scene):
+    """Not even other members of the vault see them; and no viewer adds any."""
+    await begin(client, scene, 10)
+    await client.patch((await begin(client, scene, 10)).headers["Location"], content=b"01234", headers=part(scene))
+    await send(client, scene, b"name,url,username,password\na,,,b")
+    await client.post("/v1/vault/exports", json={}, headers=auth(scene.editor))
+
+    for table, column in (("vault_uploads", "vault_id"), ("vault_imports", "vault_id"), ("vault_exports", "user_id")):
+        owner = scene.editor.id if column == "user_id" else scene.vault.id
+        for person, seen in ((scene.editor, True), (scene.owner, False), (scene.stranger, False)):
+            async with session_scope(Actor.user(person.id)) as session:
+                statement = text(f"SELECT count(*) FROM {table} WHERE {column} = :owner")
+                assert bool(await session.scalar(statement, {"owner": owner})) is seen, table
+    copy = """INSERT INTO vault_uploads (id, vault_id, user_id, length, body, expires_at)
+        SELECT gen_random_uuid(), vault_id, :person, 5, body, now() FROM vault_items WHERE vault_id = :vault"""
+    with pytest.raises(DBAPIError, match="row-level security"):
+        await changed(Actor.user(scene.viewer.id), copy, person=scene.viewer.id, vault=scene.vault.id)
+
+
+def part(scene: Scene) -> dict[str, str]:
+    return auth(scene.editor) | TUS | STREAM | {"Upload-Offset": "0"}

@@ -16,6 +16,7 @@ from app.agents.errors import (
     ApprovalNotFound,
     ApproverNeeded,
     ConversationNotFound,
+    EffectFailed,
     RunBusy,
     RunNotFound,
     RunOver,
@@ -30,7 +31,7 @@ from app.api.problems import problems
 from app.auth.principal import Principal
 from app.vault.errors import VaultNotFound
 
-DECIDING: Final = (ApprovalNotFound, ApprovalDecided, ApproverNeeded, RunOver)
+DECIDING: Final = (ApprovalNotFound, ApprovalDecided, ApproverNeeded, EffectFailed, RunOver)
 
 router = APIRouter(prefix="/agents")
 STREAM = event_stream(**{kind: {"type": "object"} for kind in events.KINDS})
@@ -94,7 +95,9 @@ async def read_run(run_id: UUID, principal: Runner, session: SessionDep) -> RunR
 async def watch_run(run_id: UUID, principal: Runner, session: SessionDep, last_event_id: LastEventId = "") -> Response:
     """Watch a run as server-sent events: what has happened, after `Last-Event-ID` if it is sent, and what happens.
 
-    The stream ends when the run has ended or waits for your approval.
+    The stream ends when the run has ended or waits for your approval. Its twin is a WebSocket at
+    `/v1/agents/runs/{run_id}/socket?last_event_id=`: it sends `{"id", "event", "data"}`, takes `{"cancel": true}`, and
+    first of all `{"token": "…"}` where no header can be sent.
     """
     await runs.find(session, principal, run_id)
     await session.commit()
@@ -145,7 +148,10 @@ async def read_approval(approval_id: UUID, principal: Runner, session: SessionDe
 
 @router.post("/approvals/{approval_id}/decision", responses=problems(*DECIDING))
 async def decide_approval(approval_id: UUID, data: Decision, principal: Runner, session: SessionDep) -> ApprovalRead:
-    """Allow or refuse it. An approval counts for exactly this, once, until it expires."""
+    """Allow or refuse it. An approval counts for exactly this, once, until it expires.
+
+    What an agent asked for in a run is done by the run; what a program asked for is done now.
+    """
     row = await runs.decide(session, principal, approval_id, data.approve)
     if row.run_id:
         await _go_on(principal, session, row.run_id)

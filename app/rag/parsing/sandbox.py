@@ -30,6 +30,8 @@ NOWHERE: Final = "/nonexistent"
 ERROR_CHARS: Final = 60
 LANGUAGE_CHARS: Final = 35  # the longest tag that RFC 5646 asks everyone to accept
 FRAME_OVERHEAD: Final = 4096
+MOST_PIXELS: Final = 8_000_000
+BYTES_PER_PIXEL: Final = 3
 BYTES_PER_CHAR: Final = 6  # JSON writes a control character as \u0000
 CAUSES_OF_DEATH: Final[dict[int, str]] = {
     signal.SIGXCPU: "timed_out",
@@ -53,6 +55,15 @@ async def read_pages(
         await reader.feed(encode_job(Job(media_type, name, limits, tuple(skip))), content)
         async for event in reader.pages():
             yield event
+
+
+async def show_page(
+    content: AsyncIterator[bytes], *, media_type: str, page: int, width: int, limits: Limits
+) -> tuple[int, int, bytes]:
+    """A page of a PDF or a picture as rows of RGB from the top: width, height, pixels. Raises `Unreadable`."""
+    async with _reader(limits) as reader:
+        await reader.feed(encode_job(Job(media_type, "", limits, picture=(page, width))), content)
+        return await reader.picture(width)
 
 
 @asynccontextmanager
@@ -135,6 +146,24 @@ class _Reader:
                 raise Unreadable("too_much_text")
             last = event.number
             yield event
+
+    async def picture(self, width: int) -> tuple[int, int, bytes]:
+        """What the process has drawn, no wider than asked for. Raises `Unreadable` for whatever else it does."""
+        message = await self._frame()
+        if "reason" in message:
+            raise _refusal(message)
+        match message:
+            case {"width": int(drawn), "height": int(height)} if 0 < drawn <= width and height > 0:
+                if drawn * height <= MOST_PIXELS:
+                    return drawn, height, await self._bytes(drawn * height * BYTES_PER_PIXEL)
+        raise Unreadable("damaged")
+
+    async def _bytes(self, size: int) -> bytes:
+        async with self._timed():
+            try:
+                return await cast(StreamReader, self._process.stdout).readexactly(size)
+            except asyncio.IncompleteReadError:
+                raise Unreadable(await self._cause_of_death()) from None
 
     async def _frame(self) -> dict[str, Any]:
         stdout = cast(StreamReader, self._process.stdout)

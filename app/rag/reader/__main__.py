@@ -22,9 +22,12 @@ def main() -> None:
     job = decode_job(sys.stdin.buffer.readline())
     confine(job.limits, parent=int(sys.argv[1]))
     try:
-        for event in read(sys.stdin.buffer.read(), job):
-            _tell(answers, asdict(event))
-        _tell(answers, {"end": True})
+        if job.picture:
+            show(answers, sys.stdin.buffer.read(), job)
+        else:
+            for event in read(sys.stdin.buffer.read(), job):
+                _tell(answers, asdict(event))
+            _tell(answers, {"end": True})
     except Unreadable as error:
         _tell(answers, {"reason": error.reason})
     except MemoryError:
@@ -54,6 +57,16 @@ def read(content: bytes, job: Job) -> Iterator[PageEvent]:
         raise Unreadable("no_ocr" if pictures and not ocr.available else "no_text")
 
 
+def show(answers: BinaryIO, content: bytes, job: Job) -> None:
+    """Tell a page as a picture. Raises `Unreadable`."""
+    from app.rag.reader.render import render  # noqa: PLC0415  whoever reads text should not pay for it
+
+    assert job.picture  # noqa: S101
+    picture = render(content, job.media_type, *job.picture)
+    _tell(answers, {"width": picture.width, "height": picture.height})
+    _write(answers, picture.pixels)
+
+
 def _take_stdout() -> BinaryIO:
     """The stream for frames; what a library prints by itself goes to stderr from now on."""
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
@@ -67,7 +80,11 @@ def _last_words(answers: BinaryIO, kind: type[BaseException], *_: object) -> Non
 
 
 def _tell(answers: BinaryIO, message: dict[str, object]) -> None:
-    view = memoryview(encode_frame(message))
+    _write(answers, encode_frame(message))
+
+
+def _write(answers: BinaryIO, data: bytes) -> None:
+    view = memoryview(data)
     while view:
         view = view[answers.write(view) :]
 

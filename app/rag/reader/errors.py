@@ -10,6 +10,7 @@ REASONS: Final = {
     "encrypted": "The file is protected by a password. Store a copy without one to have it read.",
     "not_installed": "Reading files of this kind is not set up here.",
     "no_ocr": "The pages are pictures without text, and reading text from pictures is not set up here.",
+    "no_page": "The file has no such page.",
     "no_text": "No text was found in the file.",
     "out_of_memory": "Reading the file needs more memory than is allowed. It may be damaged, or far too detailed.",
     "timed_out": "Reading the file took longer than is allowed.",

@@ -23,6 +23,13 @@ LINE_END_HYPHEN: Final = "\ufffe"
 
 def read_pdf(content: bytes, ocr: Ocr) -> list[ReadPage]:
     """The pages of a PDF. Raises `Unreadable` if it is encrypted, damaged, or has no pages."""
+    document = open_pdf(content)
+    language = _language(document)
+    return [partial(_read_page, document, index, language, ocr) for index in range(len(document))]
+
+
+def open_pdf(content: bytes) -> pypdfium2.PdfDocument:
+    """A PDF with at least one page. Raises `Unreadable`."""
     try:
         document = pypdfium2.PdfDocument(content)
     except pypdfium2.PdfiumError as error:
@@ -30,13 +37,12 @@ def read_pdf(content: bytes, ocr: Ocr) -> list[ReadPage]:
         raise Unreadable("encrypted" if locked else "damaged") from error
     if not len(document):
         raise Unreadable("damaged")
-    language = _language(document)
-    return [partial(_read_page, document, index, language, ocr) for index in range(len(document))]
+    return document
 
 
 def _read_page(document: pypdfium2.PdfDocument, index: int, language: str | None, ocr: Ocr) -> PageText:
     try:
-        page = _open(document, index)
+        page = open_page(document, index)
     except pypdfium2.PdfiumError:
         return PageText("", skipped=True)  # one broken page does not spoil the others
     try:
@@ -48,7 +54,7 @@ def _read_page(document: pypdfium2.PdfDocument, index: int, language: str | None
         page.close()
 
 
-def _open(document: pypdfium2.PdfDocument, index: int) -> pypdfium2.PdfPage:
+def open_page(document: pypdfium2.PdfDocument, index: int) -> pypdfium2.PdfPage:
     """The page with what was typed into a form drawn on it, as a viewer shows it."""
     page = document[index]
     if raw.FPDF_GetFormType(document) != raw.FORMTYPE_NONE:

@@ -33,12 +33,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One file to read; `name` helps where the media type is not known, `skip` are the pages that the caller has."""
+    """One file to read; `name` helps where the media type is not known, `skip` are the pages that the caller has.
+
+    `picture`: instead of text, the page of this number as a picture of this width. It comes as one frame that tells
+    its width and height, and then its pixels.
+    """
 
     media_type: str
     name: str
     limits: Limits
     skip: tuple[int, ...] = ()
+    picture: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ async def list_reminders(
 
 
 @router.get(
-    "/{reminder_id}",
+    "/{reminder_id:uuid}",
     response_model=ReminderRead,
     responses={200: TAGGED, 304: NOT_MODIFIED, **problems(ReminderNotFound, ContentDamaged)},
 )
@@ -109,7 +109,7 @@ async def read_reminder(
 
 
 @router.patch(
-    "/{reminder_id}",
+    "/{reminder_id:uuid}",
     responses={
         200: TAGGED,
         **problems(
@@ -135,13 +135,13 @@ async def update_reminder(
     return reminder
 
 
-@router.delete("/{reminder_id}", status_code=204, responses=problems(ReminderNotFound, RoleTooLow))
+@router.delete("/{reminder_id:uuid}", status_code=204, responses=problems(ReminderNotFound, RoleTooLow))
 async def delete_reminder(reminder_id: UUID, principal: Writer, session: SessionDep) -> None:
     """Delete a reminder. One that follows a field of a record is dismissed, and can be confirmed again."""
     await service.delete_reminder(session, principal, reminder_id)
 
 
-@router.post("/{reminder_id}/done", responses=problems(ReminderNotFound, RoleTooLow, NotActive, ContentDamaged))
+@router.post("/{reminder_id:uuid}/done", responses=problems(ReminderNotFound, RoleTooLow, NotActive, ContentDamaged))
 @idempotent()
 async def complete_reminder(
     reminder_id: UUID, data: DoneRequest, principal: Writer, session: SessionDep
@@ -150,13 +150,13 @@ async def complete_reminder(
     return await service.complete(session, principal, reminder_id, data)
 
 
-@router.post("/{reminder_id}/reopen", responses=problems(ReminderNotFound, RoleTooLow, NotDone, ContentDamaged))
+@router.post("/{reminder_id:uuid}/reopen", responses=problems(ReminderNotFound, RoleTooLow, NotDone, ContentDamaged))
 async def reopen_reminder(reminder_id: UUID, principal: Writer, session: SessionDep) -> ReminderRead:
     """Take back that it is done."""
     return await service.reopen(session, principal, reminder_id)
 
 
-@router.post("/{reminder_id}/snooze", responses=problems(ReminderNotFound, NotActive, NotAhead, ContentDamaged))
+@router.post("/{reminder_id:uuid}/snooze", responses=problems(ReminderNotFound, NotActive, NotAhead, ContentDamaged))
 async def snooze_reminder(
     reminder_id: UUID, data: SnoozeUntil | SnoozeFor, principal: Writer, session: SessionDep
 ) -> ReminderRead:
@@ -164,13 +164,17 @@ async def snooze_reminder(
     return await service.snooze(session, principal, reminder_id, data)
 
 
-@router.post("/{reminder_id}/confirm", responses=problems(ReminderNotFound, RoleTooLow, NotProposed, ContentDamaged))
+@router.post(
+    "/{reminder_id:uuid}/confirm", responses=problems(ReminderNotFound, RoleTooLow, NotProposed, ContentDamaged)
+)
 async def confirm_reminder(reminder_id: UUID, principal: Writer, session: SessionDep) -> ReminderRead:
     """Accept a reminder that the assistant proposes, or take back one that was dismissed."""
     return await service.confirm(session, principal, reminder_id)
 
 
-@router.post("/{reminder_id}/dismiss", responses=problems(ReminderNotFound, RoleTooLow, NotProposed, ContentDamaged))
+@router.post(
+    "/{reminder_id:uuid}/dismiss", responses=problems(ReminderNotFound, RoleTooLow, NotProposed, ContentDamaged)
+)
 async def dismiss_reminder(reminder_id: UUID, principal: Writer, session: SessionDep) -> ReminderRead:
     """Refuse a reminder that the assistant proposes; it is not proposed again."""
     return await service.dismiss(session, principal, reminder_id)

@@ -19,7 +19,7 @@ from app.reminders.policy import find, find_answerable, find_writable, locked
 from app.reminders.reading import shown
 from app.reminders.schedule import schedule_of
 from app.reminders.schemas import DoneRequest, Preset, ReminderRead, SnoozeFor, SnoozeUntil
-from app.reminders.service.reminders import forget, open_at, touch
+from app.reminders.service.reminders import forget, open_at, record, touch
 from app.reminders.wording import today_in
 
 DAY: Final = timedelta(days=1)
@@ -45,6 +45,7 @@ async def complete(session: AsyncSession, principal: Principal, reminder_id: UUI
             _move_on(row, data.due_on or row.occurs_on, utc_now(), zone)
             await forget(session, row)
             await touch(session, row)
+            await record(session, principal, row, "reminders.done")
     return await shown(session, principal, row)
 
 
@@ -87,6 +88,7 @@ async def reopen(session: AsyncSession, principal: Principal, reminder_id: UUID)
         open_at(row, schedule_of(row), row.done_on, utc_now())
         row.done_on = row.done_at = None
         await touch(session, row)
+        await record(session, principal, row, "reminders.reopened")
     return await shown(session, principal, row)
 
 
@@ -141,6 +143,7 @@ async def confirm(session: AsyncSession, principal: Principal, reminder_id: UUID
         raise NotProposed
     row.state, row.armed_at, row.next_at = "active", utc_now(), utc_now()
     await touch(session, row)
+    await record(session, principal, row, "reminders.confirmed")
     return await shown(session, principal, row)
 
 
@@ -154,4 +157,5 @@ async def dismiss(session: AsyncSession, principal: Principal, reminder_id: UUID
         raise NotProposed
     row.state = "dismissed"
     await touch(session, row)
+    await record(session, principal, row, "reminders.dismissed")
     return await shown(session, principal, row)

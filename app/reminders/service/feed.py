@@ -10,6 +10,7 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth import service as auth
 from app.auth.devices import Device
 from app.auth.parts import throttle
@@ -49,6 +50,7 @@ async def create_feed(session: AsyncSession, principal: Principal, titles: Title
         execution_options={"populate_existing": True},
     )
     assert row is not None  # noqa: S101
+    await audit.record_own(session, principal, principal.user_id, "reminders.feed_created")
     url = f"{current().settings.public_url.rstrip('/')}/v1/reminders/feed/{token}.ics"
     return FeedCreated(url=url, **FeedRead.model_validate(row).model_dump())
 
@@ -76,6 +78,7 @@ async def delete_feed(session: AsyncSession, principal: Principal) -> None:
     gone = delete(Feed).where(Feed.user_id == principal.user_id).returning(Feed.user_id)
     if await session.scalar(gone) is None:
         raise FeedNotFound
+    await audit.record_own(session, principal, principal.user_id, "reminders.feed_deleted")
 
 
 @dataclass(frozen=True, slots=True)

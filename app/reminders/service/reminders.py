@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, delete, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.audit import service as audit
 from app.auth.principal import Principal
 from app.core.clock import new_id, utc_now
 from app.db.acting import acting_for
@@ -65,7 +66,14 @@ async def create_reminder(session: AsyncSession, principal: Principal, data: Rem
     arm(row, schedule, utc_now())
     session.add(row)
     await session.flush()
+    await record(session, principal, row, "reminders.created")
     return await shown(session, principal, row)
+
+
+async def record(session: AsyncSession, principal: Principal, row: Reminder, action: str) -> None:
+    """Write an act into the log of the reminder's vault; what people do with their own is nobody's business."""
+    if row.vault_id:
+        await audit.record(session, principal, row.vault_id, action, subject_id=row.id)
 
 
 async def _vault_of(session: AsyncSession, principal: Principal, data: ReminderCreate) -> UUID | None:
@@ -195,6 +203,7 @@ async def update_reminder(
     if given & {"due_on", "at", "zone", "rrule"}:
         arm(row, await _changed_schedule(session, principal, row, data), utc_now())
     await touch(session, row)
+    await record(session, principal, row, "reminders.updated")
     return await shown(session, principal, row)
 
 
@@ -227,6 +236,7 @@ async def delete_reminder(session: AsyncSession, principal: Principal, reminder_
         await touch(session, row)
     else:
         await session.execute(delete(Reminder).where(Reminder.id == reminder_id))
+    await record(session, principal, row, "reminders.deleted")
 
 
 async def forget(session: AsyncSession, row: Reminder) -> None:

@@ -24,7 +24,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import SEALED_BY, Base, Body, CreatedAt, Id, KeyId
+from app.db.base import NAMES_BLOB, SEALED_BY, Base, Body, CreatedAt, Id, KeyId
+from app.vault.models import files as files
 from app.vault.models.records import VaultFavourite, VaultLink, VaultShare, VaultShareView, VaultType
 
 IN_TRASH = text("trashed_at IS NOT NULL")
@@ -210,7 +211,7 @@ class VaultDocumentVersion(Base):
     media_type: Mapped[str]
     size: Mapped[int] = mapped_column(BigInteger)
     chunk_bytes: Mapped[int]
-    blob_name: Mapped[str]
+    blob_name: Mapped[str] = mapped_column(info={NAMES_BLOB: True})
     content_digest: Mapped[bytes]
     body: Mapped[Body]
     key_id: Mapped[KeyId]

@@ -7,6 +7,8 @@ from app.vault.router import (
     changes,
     documents,
     downloads,
+    exports,
+    imports,
     items,
     links,
     members,
@@ -14,26 +16,16 @@ from app.vault.router import (
     share_page,
     shares,
     transfers,
+    tus,
     types,
     uploads,
     vaults,
 )
 
+PARTS = (
+    *(vaults, members, transfers, activity, types, items, changes, links, search, share_page, shares),
+    *(documents, uploads, tus, downloads, imports, exports),
+)
 router = APIRouter(prefix="/vault", tags=["vault"])
-for part in (
-    vaults,
-    members,
-    transfers,
-    activity,
-    types,
-    items,
-    changes,
-    links,
-    search,
-    share_page,
-    shares,
-    documents,
-    uploads,
-    downloads,
-):
+for part in PARTS:
     router.include_router(part.router)

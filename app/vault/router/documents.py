@@ -1,8 +1,9 @@
 """Routes of documents."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 
 from app.api.deps import SessionDep
 from app.api.pages import InvalidCursor
@@ -15,7 +16,9 @@ from app.vault.errors import (
     RoleTooLow,
     StaleRevision,
     VaultNotFound,
+    VersionNotFound,
 )
+from app.vault.file_errors import CurrentVersionStays
 from app.vault.router.access import (
     NOT_MODIFIED,
     TAGGED,
@@ -27,7 +30,14 @@ from app.vault.router.access import (
     unless_known,
 )
 from app.vault.router.queries import DocumentFilters, Pages, next_cursor
-from app.vault.schemas.documents import DocumentPage, DocumentRead, DocumentUpdate, DocumentVersionPage
+from app.vault.schemas.documents import (
+    DocumentPage,
+    DocumentRead,
+    DocumentUpdate,
+    DocumentVersionPage,
+    PruneRule,
+    VersionsPruned,
+)
 
 router = APIRouter(prefix="/documents")
 
@@ -99,3 +109,23 @@ async def list_document_versions(
     """List the files that a document has had, newest first."""
     versions, last = await service.list_document_versions(session, principal, document_id, query.filters())
     return DocumentVersionPage(items=versions, next_cursor=next_cursor(last))
+
+
+@router.delete(
+    "/{document_id}/versions/{number}",
+    status_code=204,
+    responses=problems(DocumentNotFound, VersionNotFound, RoleTooLow, CurrentVersionStays),
+)
+async def delete_document_version(
+    document_id: UUID, number: Annotated[int, Path(ge=1, le=2**31 - 1)], principal: Writer, session: SessionDep
+) -> None:
+    """Destroy an earlier version with its file. This can't be undone."""
+    await service.delete_version(session, principal, document_id, number)
+
+
+@router.post("/{document_id}/versions/prune", responses=problems(DocumentNotFound, RoleTooLow))
+async def prune_document_versions(
+    document_id: UUID, data: PruneRule, principal: Writer, session: SessionDep
+) -> VersionsPruned:
+    """Destroy the earlier versions that a rule does not keep. This can't be undone."""
+    return VersionsPruned(deleted=await service.prune_versions(session, principal, document_id, data))

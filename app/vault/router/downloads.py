@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Protocol
 from urllib.parse import quote
 from uuid import UUID
 
@@ -38,6 +38,22 @@ IfRange = Annotated[str | None, Header(max_length=200, description="The ETag for
 router = APIRouter(prefix="/documents")
 
 
+class Downloadable(Protocol):
+    """A sealed file that is ready to be read."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def media_type(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
+
+    def chunks(self, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The plaintext bytes [start, end)."""
+
+
 @router.get(
     "/{document_id}/content",
     response_class=StreamingResponse,
@@ -61,7 +77,7 @@ async def read_content(
     content = await service.open_document(session, principal, document_id, version)
     tag = etag(content.sha256)
     if if_none_match is not None and matches(if_none_match, tag):
-        return Response(status_code=304, headers=_headers(content))
+        return Response(status_code=304, headers=headers_of(content))
     wanted = range_header if if_range in (None, tag) else None
     await service.record_download(session, principal, content, whole=wanted is None)
     return await streamed(content, wanted)
@@ -77,14 +93,14 @@ async def describe_content(
 ) -> Response:
     """See size, type and digest of the file of a document."""
     content = await service.open_document(session, principal, document_id, version)
-    return Response(headers=_headers(content) | {"Content-Length": str(content.size)})
+    return Response(headers=headers_of(content) | {"Content-Length": str(content.size)})
 
 
-async def streamed(content: service.VersionContent, range_header: str | None) -> StreamingResponse:
+async def streamed(content: Downloadable, range_header: str | None = None) -> StreamingResponse:
     """A file, or the range of it that is asked for, as it is decrypted. Raises `NoSuchRange`, `ContentDamaged`."""
     part = chosen_range(range_header, content.size)
     start, end = part or (0, content.size)
-    headers = _headers(content) | {"Content-Length": str(end - start)}
+    headers = headers_of(content) | {"Content-Length": str(end - start)}
     if part:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{content.size}"
     chunks = content.chunks(start, end)
@@ -98,7 +114,8 @@ async def _chained(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[by
         yield chunk
 
 
-def _headers(content: service.VersionContent) -> dict[str, str]:
+def headers_of(content: Downloadable) -> dict[str, str]:
+    """What every download says of itself."""
     return {
         "ETag": etag(content.sha256),
         "Accept-Ranges": "bytes",

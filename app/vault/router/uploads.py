@@ -1,10 +1,10 @@
 """Uploads: encrypted while they arrive, without a trace when they fail."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
@@ -12,10 +12,11 @@ from starlette.requests import ClientDisconnect
 from app.api.deps import SessionDep
 from app.api.limits import BodyTooLarge
 from app.api.problems import problems
-from app.core.schemas import FILLED_PATTERN
+from app.core.schemas import FILLED_PATTERN, RequestModel
 from app.payments.errors import PlanLimitReached
 from app.vault import service
 from app.vault.errors import (
+    ContentDamaged,
     DocumentNotFound,
     EmptyFile,
     FileMissing,
@@ -27,10 +28,11 @@ from app.vault.errors import (
     StaleRevision,
     UploadInterrupted,
     VaultNotFound,
+    VersionNotFound,
 )
 from app.vault.router.access import LOCATION, IfMatch, Writer
 from app.vault.router.forms import UploadForm
-from app.vault.schemas.documents import DocumentAccepted, DocumentCreate
+from app.vault.schemas.documents import DocumentAccepted, DocumentCreate, VersionCreate
 
 FILE = {"type": "string", "format": "binary", "minLength": 1}
 FILLED = {"type": "string", "minLength": 1, "pattern": FILLED_PATTERN}
@@ -51,8 +53,23 @@ FORM = {
         "encoding": {"file": {"contentType": "application/octet-stream"}},
     }
 }
+VERSION_FORM = {
+    "multipart/form-data": {
+        "schema": {
+            "type": "object",
+            "required": ["file"],
+            "additionalProperties": False,
+            "properties": {"file": FILE},
+        },
+        "encoding": {"file": {"contentType": "application/octet-stream"}},
+    }
+}
 UPLOAD_ERRORS = (UploadInterrupted, RoleTooLow, FileTooLarge, BodyTooLarge, EmptyFile, PlanLimitReached)
+RESTORE_ERRORS = (RoleTooLow, PlanLimitReached, ContentDamaged)
 FORM_ERRORS = (InvalidForm, FormExpected, FileMissing)
+
+Texts = TypeVar("Texts", bound=RequestModel)
+Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
 router = APIRouter(prefix="/documents")
 
@@ -70,14 +87,14 @@ async def create_document(
 
     A vault that you may not write to is refused before the file is sent if `vault_id` stands before `file`.
     """
-    form = UploadForm(request.headers.get("content-type", ""), _body(request))
+    form = UploadForm(request.headers.get("content-type", ""), body_of(request))
     await form.seek_file()
     if "vault_id" in form.texts:
-        await service.require_room(session, principal, _validated(form).vault_id)
+        await service.require_room(session, principal, validated(form, DocumentCreate).vault_id)
     await session.commit()  # no connection is held while the file arrives
     async with service.stored_file(form.file(), form.file_name) as file:
         await form.finish()
-        document = await service.create_document(session, principal, _validated(form), file)
+        document = await service.create_document(session, principal, validated(form, DocumentCreate), file)
         await session.commit()  # the file stays only if its rows do
     response.headers["Location"] = f"/v1/vault/documents/{document.id}"
     return document
@@ -86,7 +103,7 @@ async def create_document(
 @router.put(
     "/{document_id}/content",
     status_code=202,
-    responses=problems(*UPLOAD_ERRORS, DocumentNotFound, StaleRevision),
+    responses=problems(*UPLOAD_ERRORS, DocumentNotFound, StaleRevision, LimitReached),
     openapi_extra={"requestBody": {"required": True, "content": BINARY}},
 )
 async def replace_content(
@@ -100,13 +117,54 @@ async def replace_content(
     """Upload a new version of a document: the body is the file. Earlier versions are kept."""
     present = await service.require_version_room(session, principal, document_id, if_match=if_match)
     await session.commit()  # no connection is held while the file arrives
-    async with service.stored_file(_body(request), name or present.name) as file:
+    async with service.stored_file(body_of(request), name or present.name) as file:
         accepted = await service.add_version(session, principal, document_id, file, if_match=if_match)
         await session.commit()  # the file stays only if its rows do
     return accepted
 
 
-async def _body(request: Request) -> AsyncIterator[bytes]:
+@router.post(
+    "/{document_id}/versions",
+    status_code=202,
+    responses=problems(*UPLOAD_ERRORS, DocumentNotFound, StaleRevision, LimitReached, *FORM_ERRORS),
+    openapi_extra={"requestBody": {"required": True, "content": VERSION_FORM}},
+)
+async def create_version(
+    document_id: UUID, request: Request, principal: Writer, session: SessionDep, if_match: IfMatch = None
+) -> DocumentAccepted:
+    """Upload a new version of a document as a form. Earlier versions are kept; what is searched follows the new one."""
+    await service.require_version_room(session, principal, document_id, if_match=if_match)
+    await session.commit()  # no connection is held while the file arrives
+    form = UploadForm(request.headers.get("content-type", ""), body_of(request))
+    await form.seek_file()
+    async with service.stored_file(form.file(), form.file_name) as file:
+        await form.finish()
+        validated(form, VersionCreate)
+        accepted = await service.add_version(session, principal, document_id, file, if_match=if_match)
+        await session.commit()  # the file stays only if its rows do
+    return accepted
+
+
+@router.post(
+    "/{document_id}/versions/{number}/restore",
+    status_code=202,
+    responses=problems(*RESTORE_ERRORS, DocumentNotFound, VersionNotFound, StaleRevision, LimitReached),
+)
+async def restore_document_version(
+    document_id: UUID, number: Number, principal: Writer, session: SessionDep, if_match: IfMatch = None
+) -> DocumentAccepted:
+    """Make an earlier file the current one again, as a new version; If-Match is honoured."""
+    await service.require_version_room(session, principal, document_id, if_match=if_match)
+    content = await service.open_document(session, principal, document_id, number)
+    await session.commit()  # no connection is held while the file is copied
+    async with service.stored_file(content.chunks(), content.name) as file:
+        accepted = await service.add_version(session, principal, document_id, file, if_match=if_match)
+        await session.commit()  # the file stays only if its rows do
+    return accepted
+
+
+async def body_of(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises `UploadInterrupted`."""
     try:
         async for piece in request.stream():
             if piece:
@@ -115,12 +173,12 @@ async def _body(request: Request) -> AsyncIterator[bytes]:
         raise UploadInterrupted from None
 
 
-def _validated(form: UploadForm) -> DocumentCreate:
+def validated(form: UploadForm, model: type[Texts]) -> Texts:
     """The text parts that came so far."""
     values: dict[str, Any] = {name: texts[-1] for name, texts in form.texts.items()}
     if "tags" in values:
         values["tags"] = form.texts["tags"]
     try:
-        return DocumentCreate.model_validate(values)
+        return model.model_validate(values)
     except ValidationError as error:
         raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from None

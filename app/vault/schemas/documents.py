@@ -1,11 +1,12 @@
 """Shapes of documents and their versions."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
 
-from app.core.schemas import Page, RequestModel, ResponseModel, ShortText
+from app.core.schemas import NumberOnly, Page, RequestModel, ResponseModel, ShortText
 from app.vault.schemas.items import Tags
 
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -88,3 +89,22 @@ class DocumentVersionPage(Page):
     """Versions of a document, newest first."""
 
     items: list[DocumentVersionRead]
+
+
+class VersionCreate(RequestModel):
+    """The text parts of the upload of a new version: there are none."""
+
+
+class PruneRule(RequestModel):
+    """Which versions stay: the newest ones, and those that are not old yet."""
+
+    keep: Annotated[int, Field(ge=1, le=10_000, description="As many of the newest versions stay."), NumberOnly] = 1
+    older_than_days: Annotated[int, Field(ge=1, le=36_500), NumberOnly] | None = Field(
+        default=None, description="Only versions that are older than this are deleted."
+    )
+
+
+class VersionsPruned(ResponseModel):
+    """Which versions were deleted."""
+
+    deleted: list[int] = Field(description="The numbers of the versions.")

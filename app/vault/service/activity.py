@@ -17,6 +17,7 @@ from app.vault.policy import allows, require
 from app.vault.schemas.activity import ActivityRead
 from app.vault.service.members import list_members
 
+DONE: Final = ("created", "updated", "deleted", "purged")
 # What every member may know of: what lies in the vault, and who is in it. The rest is for those who manage it.
 OPEN_TO_ALL: Final = (
     "vault.created",
@@ -27,8 +28,11 @@ OPEN_TO_ALL: Final = (
     "vault.member_changed",
     "vault.member_left",
     "vault.member_removed",
-    *(f"vault.item_{done}" for done in ("created", "updated", "trashed", "restored", "purged", "version_restored")),
-    *(f"vault.document_{done}" for done in ("created", "updated", "trashed", "restored", "purged", "version_added")),
+    *(f"vault.{kind}_{done}" for kind in ("item", "document") for done in (*DONE, "trashed", "restored", "moved")),
+    *(f"vault.{kind}_{done}" for kind in ("type", "link") for done in DONE),
+    "vault.item_version_restored",
+    "vault.item_part_restored",
+    "vault.document_version_added",
 )
 
 

@@ -1,14 +1,15 @@
 """Files of documents: stored as encrypted chunks, read back verified."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import PurePath
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,6 +22,7 @@ from app.core.logging import get_log
 from app.core.sniff import HEAD_BYTES, sniff
 from app.core.streams import SealedFile, open_range, seal_stream
 from app.db.acting import acting_for
+from app.db.blob_rows import named_blobs
 from app.db.runtime import current
 from app.db.session import Actor, session_scope
 from app.vault.cells import open_body, ring_of
@@ -64,6 +66,7 @@ class VersionContent:
     media_type: str
     size: int
     sha256: str
+    created_at: datetime
     file: SealedFile
     blob_name: str
 
@@ -81,14 +84,16 @@ class VersionContent:
 
 
 @asynccontextmanager
-async def stored_file(content: AsyncIterator[bytes], name: str | None) -> AsyncIterator[StoredFile]:
+async def stored_file(
+    content: AsyncIterator[bytes], name: str | None, most_bytes: int | None = None
+) -> AsyncIterator[StoredFile]:
     """Store a file while it arrives; if the block ends by an exception and no row names the file, it is gone again.
 
-    Raises `EmptyFile`, `FileTooLarge`.
+    It may have `most_bytes`, by default as many as the settings allow. Raises `EmptyFile`, `FileTooLarge`.
     """
     settings, blobs = current().settings, current().blobs
     version_id, key, blob_name = new_id(), new_secret(), uuid4().hex
-    measured = _Measured(content, settings.max_upload_bytes)
+    measured = _Measured(content, most_bytes or settings.max_upload_bytes)
     try:
         await blobs.put(blob_name, seal_stream(version_id, key, measured.pieces(), settings.upload_chunk_bytes))
         clean = clean_name(name)
@@ -103,17 +108,19 @@ async def stored_file(content: AsyncIterator[bytes], name: str | None) -> AsyncI
             media_type=sniff(bytes(measured.head), clean),
         )
     except BaseException:
-        await _discard(blob_name)
+        await discard([blob_name])
         raise
 
 
-async def _discard(blob_name: str) -> None:
-    """Delete a blob, unless a row names it: a commit may have come through though its answer did not."""
+async def discard(blob_names: Sequence[str]) -> None:
+    """Delete blobs, unless a row names them: a commit may have come through though its answer did not."""
+    if not blob_names:
+        return
     try:
         async with session_scope() as session:
-            named = await session.scalar(select(exists().where(document_versions.c.blob_name == blob_name)))
-        if not named:
-            await current().blobs.delete(blob_name)
+            named = await named_blobs(session, blob_names)
+        for name in set(blob_names) - named:
+            await current().blobs.delete(name)
     except (SQLAlchemyError, OSError) as error:
         log.warning("blob left to the sweep", error=type(error).__name__)
 
@@ -155,6 +162,7 @@ CONTENT: Final = (
     document_versions.c.number,
     document_versions.c.blob_name,
     document_versions.c.body,
+    document_versions.c.created_at,
     documents.c.body.label("document_body"),
 )
 
@@ -165,7 +173,14 @@ async def open_version(session: AsyncSession, version_id: UUID) -> VersionConten
     row = (await session.execute(statement.where(document_versions.c.id == version_id))).mappings().one_or_none()
     if row is None:
         raise DocumentNotFound
-    return await _content(session, row)
+    return await content_of(session, row)
+
+
+async def contents_of(session: AsyncSession, document_id: UUID) -> list[VersionContent]:
+    """Every version of a document, the current one last, for whoever may see their rows."""
+    statement = select(*CONTENT).join(documents, documents.c.id == document_versions.c.document_id)
+    rows = await session.execute(statement.where(documents.c.id == document_id).order_by(document_versions.c.number))
+    return [await content_of(session, row) for row in rows.mappings().all()]
 
 
 async def open_document(
@@ -189,7 +204,7 @@ async def open_document(
         raise DocumentNotFound
     if row["id"] is None:
         raise VersionNotFound
-    return await _content(session, row)
+    return await content_of(session, row)
 
 
 async def record_download(session: AsyncSession, principal: Principal, content: VersionContent, *, whole: bool) -> None:
@@ -200,8 +215,8 @@ async def record_download(session: AsyncSession, principal: Principal, content: 
         await write(session, principal, content.vault_id, "vault.document_downloaded", content.document_id, **ids)
 
 
-async def _content(session: AsyncSession, row: Any) -> VersionContent:
-    """What the sealed body says counts, not the columns that repeat it."""
+async def content_of(session: AsyncSession, row: Any) -> VersionContent:
+    """A version from its row with `CONTENT`. What the sealed body says counts, not the columns that repeat it."""
     ring = await ring_of(session, row["vault_id"], row["body"], row["document_body"])
     title = open_body(ring, documents, row["document_id"], row["document_body"])["title"]
     version = open_body(ring, document_versions, row["id"], row["body"])
@@ -216,6 +231,7 @@ async def _content(session: AsyncSession, row: Any) -> VersionContent:
         media_type=version["media_type"],
         size=version["size"],
         sha256=version["sha256"],
+        created_at=row["created_at"],
         file=file,
         blob_name=row["blob_name"],
     )

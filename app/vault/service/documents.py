@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit import service as audit
 from app.auth.principal import Principal
+from app.db.blob_rows import blobs_of
 from app.db.keys import KeyRing
 from app.db.outbox import emit
 from app.db.statements import Statement
@@ -177,8 +178,7 @@ async def purge_document(session: AsyncSession, principal: Principal, document_i
 
     Raises `DocumentNotFound`, `RoleTooLow`, `NotInTrash`. Emits `vault.document_purged`.
     """
-    of_document = document_versions.c.document_id == document_id
-    blob_names = list(await session.scalars(select(document_versions.c.blob_name).where(of_document)))
+    blob_names = await blobs_of(session, document_id=document_id)
     vault_id = await purge(session, principal, DOCUMENT, document_id)
     await forget_document(session, vault_id, document_id, blob_names, principal.user_id)
 

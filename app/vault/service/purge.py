@@ -8,11 +8,12 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit import service as audit
+from app.db.blob_rows import blobs_of, named_blobs
 from app.db.outbox import emit
 from app.db.runtime import current
 from app.db.session import Actor, session_scope
 from app.jobs.service import JobRun, create_job
-from app.vault.models import document_versions, documents, invitations, items, vaults
+from app.vault.models import documents, invitations, items, vaults
 from app.vault.service.documents import forget_document
 from app.vault.service.vaults import PURGE_JOB
 
@@ -22,24 +23,16 @@ ORPHAN_AGE: Final = timedelta(days=1)
 
 async def destroy_vault(run: JobRun, vault_id: UUID) -> None:
     """Delete a vault's files, then its rows and data keys in one transaction. Emits `vault.purged`."""
-    last: str = ""
-    done = 0
-    while names := await _blob_names(vault_id, last):
-        await delete_blobs(names)
-        last, done = names[-1], done + len(names)
-        await run.progress("deleting", done)
+    async with session_scope(Actor.vault(vault_id)) as session:
+        names = await blobs_of(session, vault_id=vault_id)
+    for begin in range(0, len(names), ROWS_AT_ONCE):
+        await delete_blobs(names[begin:][:ROWS_AT_ONCE])
+        await run.progress("deleting", begin, len(names))
     async with session_scope(Actor.vault(vault_id)) as session:
         gone = delete(vaults).where(vaults.c.id == vault_id, vaults.c.purging_at.is_not(None)).returning(vaults.c.id)
         if await session.scalar(gone) is not None:
             await current().keys.destroy(session, vault_id)
             await emit(session, "vault.purged", vault_id=vault_id)
-
-
-async def _blob_names(vault_id: UUID, last: str) -> list[str]:
-    name = document_versions.c.blob_name
-    statement = select(name).where(document_versions.c.vault_id == vault_id, name > last)
-    async with session_scope(Actor.vault(vault_id)) as session:
-        return list(await session.scalars(statement.order_by(name).limit(ROWS_AT_ONCE)))
 
 
 async def delete_blobs(names: list[str]) -> None:
@@ -72,8 +65,7 @@ async def _purge_documents(session: AsyncSession, before: datetime) -> list[tupl
     due = select(documents.c.id, documents.c.vault_id).where(documents.c.trashed_at < before)
     rows = (await session.execute(due.limit(ROWS_AT_ONCE).with_for_update(skip_locked=True))).all()
     for row in rows:
-        of_document = document_versions.c.document_id == row.id
-        names = list(await session.scalars(select(document_versions.c.blob_name).where(of_document)))
+        names = await blobs_of(session, document_id=row.id)
         await session.execute(delete(documents).where(documents.c.id == row.id))
         await forget_document(session, row.vault_id, row.id, names)
     return [(row.vault_id, row.id) for row in rows]
@@ -101,8 +93,7 @@ async def sweep_blobs(now: datetime) -> int:
 
 async def _sweep(names: list[str]) -> int:
     async with session_scope() as session:
-        statement = select(document_versions.c.blob_name).where(document_versions.c.blob_name.in_(names))
-        named = set(await session.scalars(statement))
+        named = await named_blobs(session, names)
     orphans = [name for name in names if name not in named]
     await delete_blobs(orphans)
     return len(orphans)

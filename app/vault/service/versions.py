@@ -15,7 +15,7 @@ from app.db.keys import KeyRing
 from app.db.runtime import current
 from app.jobs.service import create_job
 from app.vault.cells import open_body, ring_of, seal_body, tag_digests
-from app.vault.errors import StaleRevision
+from app.vault.errors import LimitReached, StaleRevision
 from app.vault.models import document_versions, documents
 from app.vault.policy import require
 from app.vault.schemas.documents import DocumentAccepted, DocumentCreate, DocumentRead, DocumentVersionRead
@@ -80,9 +80,12 @@ async def add_version(
 ) -> DocumentAccepted:
     """Make a stored file the new content of a document.
 
-    Raises `DocumentNotFound`, `RoleTooLow`, `StaleRevision`, `PlanLimitReached`.
+    Raises `DocumentNotFound`, `RoleTooLow`, `StaleRevision`, `LimitReached`, `PlanLimitReached`.
     """
     row = await writable_document(session, principal, document_id, if_match)
+    held = select(func.count()).select_from(document_versions).where(document_versions.c.document_id == document_id)
+    if (await session.scalar(held) or 0) >= current().settings.versions_per_document:
+        raise LimitReached("The document has as many versions as it may; delete old ones")
     ring = await ring_of(session, row["vault_id"], row["body"])
     changed = (
         update(documents)

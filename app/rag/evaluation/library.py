@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from app.rag.document import Chunk, Page, Source
 from app.rag.embedder import Embedder
-from app.rag.ranking import Hit, find, rank
+from app.rag.fields.extract import extract
+from app.rag.fields.shapes import Field
+from app.rag.ranking import Hit, PageKey, find, rank
 from app.rag.scope import Scope
 from app.rag.shard import build_shard
 from app.rag.shelving import open_shelves
@@ -30,12 +32,16 @@ class Library:
         papers = list(papers)
         self.scope = Scope(open_shelves(paper.shard for paper in papers))
         self.pages = {(paper.source.version_id, page.number): page.text for paper in papers for page in paper.pages}
+        self.fields: dict[PageKey, list[Field]] = {}
+        for paper in papers:
+            found = extract(paper.pages, paper.source.language)
+            self.fields |= {(paper.source.version_id, number): fields for number, fields in found.items()}
 
     def search(
         self, query: str, vector: NDArray[np.float32] | None, limit: int, *, embedder: Embedder | None = None
     ) -> list[Hit]:
         found = find(self.scope, query, vector, limit, embedder=embedder)
-        return rank(found, self.pages, limit)
+        return rank(found, self.pages, limit, fields=self.fields)
 
 
 def make_paper(

@@ -1,7 +1,6 @@
-"""The evaluation set as shards and questions, and the measures: shared by the retrieval benchmark and the training."""
+"""An evaluation set as documents and questions, and the measures of what is found."""
 
 import json
-import pickle
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence, Set
@@ -11,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.rag.chunking import chunk_pages
 from app.rag.citations import Citation
 from app.rag.document import Chunk, Page, Source
-from app.rag.embedder import Embedder, MiniLMEmbedder
+from app.rag.embedder import Embedder
+from app.rag.evaluation.library import Paper, make_paper
 from app.rag.ranking import Hit
 from app.rag.reader.pages import paginate
 from app.rag.shard import passages_to_embed
-from tests.rag.library import Paper, make_paper
 
 FOLDERS = ("cuad", "govuk", "xquad", "family")
 ENGLISH_XQUAD = 300
@@ -36,6 +34,7 @@ class Document:
     folder: str
     title: str
     passages: dict[str, str]
+    kind: str = ""
 
     @property
     def id(self) -> uuid.UUID:
@@ -48,7 +47,8 @@ class Document:
     @cached_property
     def page_starts(self) -> list[int]:
         """Where the pages that the product cuts the text into begin."""
-        return np.cumsum([0, *map(len, paginate(self.text))]).tolist()
+        starts: list[int] = np.cumsum([0, *map(len, paginate(self.text))]).tolist()
+        return starts
 
     def place(self, found: Hit | Citation) -> Span:
         """Where a hit or quote stands in the joined text."""
@@ -108,7 +108,13 @@ def _documents(folder: Path, name: str) -> list[Document]:
     for row in _lines(folder / name / "corpus.jsonl"):
         rows[row["doc_id"]].append(row)
     return [
-        Document(key, name, passages[0]["title"], {passage["id"]: passage["text"] for passage in passages})
+        Document(
+            name=key,
+            folder=name,
+            title=passages[0]["title"],
+            passages={passage["id"]: passage["text"] for passage in passages},
+            kind=passages[0].get("kind", ""),
+        )
         for key, passages in rows.items()
     ]
 
@@ -131,38 +137,6 @@ def _questions(path: Path, folder: str) -> list[Question]:
 
 def read_pdf_questions(folder: Path) -> list[Question]:
     return _questions(folder / "pdf" / "queries.jsonl", "pdf")
-
-
-class CachedEmbedder:
-    """Another embedder, remembering what it made in a file, so that a second run is fast."""
-
-    def __init__(self, inner: Embedder, path: Path | None) -> None:
-        self.inner, self.path = inner, path
-        self.model_id, self.dimensions = inner.model_id, inner.dimensions
-        self._known: dict[tuple[bool, str], NDArray[np.float32]] = {}
-        if path is not None and path.exists():
-            self._known = pickle.loads(path.read_bytes())
-
-    def embed_passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        for text in texts:
-            if (False, text) not in self._known:
-                self._known[False, text] = self.inner.embed_passages([text])[0]
-        return np.array([self._known[False, text] for text in texts], np.float32).reshape(-1, self.dimensions)
-
-    def embed_query(self, text: str) -> NDArray[np.float32]:
-        if (True, text) not in self._known:
-            self._known[True, text] = self.inner.embed_query(text)
-        return self._known[True, text]
-
-    def save(self) -> None:
-        if self.path is not None:
-            self.path.write_bytes(pickle.dumps(self._known))
-
-
-def make_embedder(cache: Path) -> CachedEmbedder:
-    cache.mkdir(parents=True, exist_ok=True)
-    inner = MiniLMEmbedder(cache, threads=2)
-    return CachedEmbedder(inner, cache / f"{inner.model_id}.pickle")
 
 
 def passage_paper(document: Document, embedder: Embedder) -> Paper:

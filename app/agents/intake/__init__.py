@@ -1,0 +1,1 @@
+"""Filing what was read: a document is proposed as a record, and a person accepts or dismisses that."""

@@ -1,0 +1,105 @@
+"""How a run comes to its rest, for faces that show it in a form of their own."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from anyio import move_on_after
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.agents import conversations, events, runs
+from app.agents.added import Call
+from app.agents.cells import opened
+from app.agents.errors import RunNotFound, RunOver
+from app.agents.models import Run
+from app.agents.schemas import ApprovalRead
+from app.auth.principal import Principal
+from app.db.session import session_scope
+from app.rag.schemas import CitationRead
+
+LEAVE_SECONDS: Final = 10.0
+ASKS: Final = "This needs your approval before I go on:"
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A run that has ended, or waits for the person, or still goes on.
+
+    `approvals` are those that are to be decided; then `text` tells of them. `message` is what was asked, `echo` what
+    the face keeps beside it.
+    """
+
+    run: Run
+    message: str
+    echo: dict[str, Any]
+    text: str
+    model: str | None
+    citations: list[CitationRead]
+    calls: list[Call]
+    approvals: list[ApprovalRead]
+
+
+async def rest_of(session: AsyncSession, principal: Principal, run_id: UUID) -> Rest:
+    """A run as it is now. Raises `RunNotFound`."""
+    run = await runs.find(session, principal, run_id)
+    content = await opened(session, runs.TABLE, run)
+    asked = await runs.asked_of(session, run) if run.state == "waiting" else []
+    text = "\n".join([ASKS, *map(_told, asked)]) if asked else content.get("output") or ""
+    return Rest(
+        run=run,
+        message=content["message"],
+        echo=content.get("added", {}).get("echo", {}),
+        text=text,
+        model=content.get("model"),
+        citations=[CitationRead.model_validate(each) for each in content.get("citations", [])],
+        calls=[Call.model_validate(each) for each in content.get("calls", [])],
+        approvals=asked,
+    )
+
+
+def _told(approval: ApprovalRead) -> str:
+    arguments = orjson.dumps(approval.arguments).decode()
+    return f"{approval.tool} {arguments} (approval {approval.id})"
+
+
+async def pieces(principal: Principal, run_id: UUID, *, after: int = 0) -> AsyncGenerator[str | Rest | None, None]:
+    """The text of a run as it comes, None whenever it is quiet, at last how it rests. Raises `RunNotFound`."""
+    shown = False
+    async with aclosing(runs.stream_run(principal, run_id, after=after)) as coming:
+        async for event in coming:
+            if event is None:
+                yield None
+            elif event.kind == "text":
+                shown = True
+                yield event.data["text"]
+    async with session_scope(principal.actor) as session:
+        rest = await rest_of(session, principal, run_id)
+    if rest.text and not shown:
+        yield rest.text
+    yield rest
+
+
+async def rested(principal: Principal, run_id: UUID) -> Rest:
+    """How a run rests; it is waited for, but no longer than a run may last. Raises `RunNotFound`."""
+    await runs.until_rest(principal, run_id)
+    async with session_scope(principal.actor) as session:
+        return await rest_of(session, principal, run_id)
+
+
+async def leave(principal: Principal, run_id: UUID) -> None:
+    """Cancel a run that nobody waits for any more, and forget what is not kept; also while this is cancelled itself."""
+    with move_on_after(LEAVE_SECONDS, shield=True), suppress(RunNotFound, RunOver):
+        async with session_scope(principal.actor) as session:
+            if (await runs.find(session, principal, run_id)).state != "waiting":
+                await runs.cancel_run(session, principal, run_id)
+        events.wake(run_id)
+        await let_go(principal, run_id)
+
+
+async def let_go(principal: Principal, run_id: UUID) -> None:
+    """Forget a conversation that is not kept."""
+    async with session_scope(principal.actor) as session:
+        await conversations.let_go(session, principal, run_id)

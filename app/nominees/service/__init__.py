@@ -1,0 +1,131 @@
+"""What routers and tasks may ask of legacy; other packages ask `legacy_public_key` alone."""
+
+from app.nominees.service.advancing import advance_due, suspect_inactive
+from app.nominees.service.cases import find_stop, list_cases, read_case, stop_by_link, stop_case
+from app.nominees.service.drills import (
+    advance_drills,
+    answer_drill,
+    find_drill,
+    list_drills,
+    read_drill,
+    start_drill,
+)
+from app.nominees.service.exports import start_export
+from app.nominees.service.guests import Guest
+from app.nominees.service.keys import (
+    create_legacy_key,
+    delete_legacy_key,
+    legacy_public_key,
+    list_legacy_keys,
+    read_server_sheet,
+    register_legacy_key,
+)
+from app.nominees.service.people import (
+    answer_invitation,
+    create_nominee,
+    delete_nominee,
+    find_invitation,
+    invite_again,
+    list_nominees,
+    read_nominee,
+    update_nominee,
+)
+from app.nominees.service.plans import (
+    arm_plan,
+    create_plan,
+    delete_plan,
+    disarm_plan,
+    list_plans,
+    read_plan,
+    update_plan,
+)
+from app.nominees.service.proofs import ProofContent, add_proof, open_own_proof, open_proof, require_proof_room
+from app.nominees.service.purging import purge
+from app.nominees.service.readiness import read_readiness
+from app.nominees.service.released import (
+    list_documents,
+    list_items,
+    list_reads,
+    open_document,
+    read_document,
+    read_item,
+    read_released,
+    read_server_sheets,
+)
+from app.nominees.service.sign_in import enter_as_nominee, find_sign_in, send_code, send_links, sign_in, sign_out
+from app.nominees.service.visiting import (
+    ask,
+    attest,
+    confirm,
+    confirm_by_link,
+    find_confirmation,
+    read_visit,
+    withdraw,
+)
+
+__all__ = [
+    "Guest",
+    "ProofContent",
+    "add_proof",
+    "advance_drills",
+    "advance_due",
+    "answer_drill",
+    "answer_invitation",
+    "arm_plan",
+    "ask",
+    "attest",
+    "confirm",
+    "confirm_by_link",
+    "create_legacy_key",
+    "create_nominee",
+    "create_plan",
+    "delete_legacy_key",
+    "delete_nominee",
+    "delete_plan",
+    "disarm_plan",
+    "enter_as_nominee",
+    "find_confirmation",
+    "find_drill",
+    "find_invitation",
+    "find_sign_in",
+    "find_stop",
+    "invite_again",
+    "legacy_public_key",
+    "list_cases",
+    "list_documents",
+    "list_drills",
+    "list_items",
+    "list_legacy_keys",
+    "list_nominees",
+    "list_plans",
+    "list_reads",
+    "open_document",
+    "open_own_proof",
+    "open_proof",
+    "purge",
+    "read_case",
+    "read_document",
+    "read_drill",
+    "read_item",
+    "read_nominee",
+    "read_plan",
+    "read_readiness",
+    "read_released",
+    "read_server_sheet",
+    "read_server_sheets",
+    "read_visit",
+    "register_legacy_key",
+    "require_proof_room",
+    "send_code",
+    "send_links",
+    "sign_in",
+    "sign_out",
+    "start_drill",
+    "start_export",
+    "stop_by_link",
+    "stop_case",
+    "suspect_inactive",
+    "update_nominee",
+    "update_plan",
+    "withdraw",
+]
