@@ -142,3 +142,10 @@ async def sweep_shares(now: datetime | None = None) -> int:
     """Delete shares that have been over for long enough; returns how many."""
     async with session_scope() as session:
         return await service.sweep_shares(session, now or utc_now())
+
+
+@task("vault.tell_of_records", on="vault.type_changed")
+async def tell_of_records(type_id: str, vault_id: str) -> None:  # noqa: ARG001 (the event has it)
+    """Let those who follow records know that the dates of these may mean something else now."""
+    async with session_scope() as session:
+        await service.tell_of_records(session, UUID(type_id))

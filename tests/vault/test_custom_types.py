@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from app.core.tasks import listeners
 from app.db.runtime import current
 from app.db.session import Actor, session_scope
+from app.vault import service, tasks
 from tests.factories import auth
 from tests.notifications.smtp import changed_settings
 from tests.vault.conftest import cells_of, rows_of
@@ -170,3 +172,45 @@ async def test_a_type_is_not_deleted_under_a_record_that_is_just_being_made(home
     assert deleted.status_code == (409 if made_items else 204)
     for each in made_items:
         await home.call("GET", f"items/{each.json()['id']}")
+
+
+async def test_a_client_that_follows_changes_hears_of_types_and_links(home: Home):
+    query = {"vault_id": str(home.vault.id), "content": True}
+    since = (await home.call("GET", "changes", **query))["until"]
+    made = await home.call("POST", "types", drone(home))
+    item, other = await home.item(type=made["name"], title="Mavic"), await home.item()
+    ends = {"source": {"item_id": str(item.id)}, "target": {"item_id": str(other.id)}}
+    link = await home.call("POST", "links", ends)
+    await home.call("PATCH", f"types/{made['id']}", {"label": "Plane"})
+
+    changes = (await home.call("GET", "changes", who=home.bob, since=since, **query))["items"]
+
+    told = {(each["kind"], each["subject_id"]): each for each in changes}
+    kind = told["type", made["id"]]
+    assert (kind["change"], kind["revision"], kind["content"]["label"]) == ("updated", 2, "Plane")
+    assert told["link", link["id"]]["content"]["target"]["id"] == str(other.id)
+    assert told["item", str(item.id)]["content"]["type"] == made["name"]
+    since = (await home.call("GET", "changes", **query))["until"]
+    await home.call("DELETE", f"links/{link['id']}")
+    (gone,) = (await home.call("GET", "changes", since=since, **query))["items"]
+    assert (gone["kind"], gone["change"], gone["content"]) == ("link", "purged", None)
+    since = (await home.call("GET", "changes", **query))["until"]
+    await home.call("POST", f"items/{item.id}/move", {"vault_id": str(home.other.id)})
+    (moved,) = (await home.call("GET", "changes", since=since, **query))["items"]
+    assert (moved["kind"], moved["subject_id"], moved["change"]) == ("item", str(item.id), "purged")
+
+
+async def test_those_who_follow_records_know_their_types_and_hear_when_these_change(home: Home):
+    made = await home.call("POST", "types", drone(home))
+    item = await home.item(type=made["name"], title="Mavic", fields={"expires_on": "2031-05-31"})
+
+    async with session_scope() as session:
+        now = await service.item_now(session, item.id)
+    assert now
+    assert (now.kind.dates, now.fields) == ([("expires_on", "expires")], {"expires_on": "2031-05-31"})
+    told = "SELECT count(*) AS n FROM outbox_events WHERE event = 'vault.item_changed' AND payload->>'item_id' = :id"
+    [before] = await rows_of(told, id=str(item.id))
+    await tasks.tell_of_records(type_id=made["id"], vault_id=str(home.vault.id))
+    [after] = await rows_of(told, id=str(item.id))
+    assert after.n == before.n + 1
+    assert [task.name for task in listeners("vault.type_changed")] == ["vault.tell_of_records"]

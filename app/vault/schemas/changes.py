@@ -9,6 +9,8 @@ from pydantic import Field
 from app.core.schemas import ResponseModel
 from app.vault.schemas.documents import DocumentRead
 from app.vault.schemas.items import ItemRead
+from app.vault.schemas.links import LinkRead
+from app.vault.schemas.types import RecordTypeRead
 from app.vault.schemas.vaults import MemberRead, VaultRead
 
 Change = Literal["created", "updated", "trashed", "restored", "purged", "granted", "changed", "removed"]
@@ -23,7 +25,7 @@ class ChangeRead(ResponseModel):
     subject_id: UUID = Field(description="The vault, person, item, document, …")
     revision: int | None = Field(description="Of what counts its revisions: yours is up to date if it is the same.")
     at: datetime
-    content: ItemRead | DocumentRead | VaultRead | MemberRead | None = Field(
+    content: ItemRead | DocumentRead | VaultRead | MemberRead | RecordTypeRead | LinkRead | None = Field(
         description="What can be read now, if you asked for it; null for what is gone or in the trash."
     )
 

@@ -92,7 +92,16 @@ from app.vault.service.shares import (
 )
 from app.vault.service.transfers import accept_transfer, drop_transfer, list_transfers, offer_vault, read_transfer
 from app.vault.service.trash import ITEM, purge, restore, trash
-from app.vault.service.types import create_type, delete_type, find_kind, kinds_of, list_types, read_type, update_type
+from app.vault.service.types import (
+    create_type,
+    delete_type,
+    find_kind,
+    kinds_of,
+    list_types,
+    read_type,
+    tell_of_records,
+    update_type,
+)
 from app.vault.service.uploads import (
     Checksum,
     append,
@@ -250,6 +259,7 @@ __all__ = [
     "stored_file",
     "sweep_blobs",
     "sweep_shares",
+    "tell_of_records",
     "trash",
     "trash_document",
     "trash_vault",

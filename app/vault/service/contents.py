@@ -10,13 +10,18 @@ from app.auth.principal import Principal
 from app.db.statements import Row
 from app.vault.schemas.documents import DocumentRead
 from app.vault.schemas.items import ItemRead
+from app.vault.schemas.links import LinkRead
+from app.vault.schemas.types import RecordTypeRead
 from app.vault.schemas.vaults import MemberRead, VaultRead
 from app.vault.service.documents import documents_by_id
 from app.vault.service.items import items_by_id
+from app.vault.service.links import links_by_id
 from app.vault.service.members import list_members
+from app.vault.service.types import types_by_id
 from app.vault.service.vaults import vaults_by_id
 
-Contents: TypeAlias = dict[tuple[str, UUID, UUID], ItemRead | DocumentRead | VaultRead | MemberRead]
+Content: TypeAlias = ItemRead | DocumentRead | VaultRead | MemberRead | RecordTypeRead | LinkRead
+Contents: TypeAlias = dict[tuple[str, UUID, UUID], Content]
 
 
 async def contents_of(session: AsyncSession, principal: Principal, rows: Sequence[Row]) -> Contents:
@@ -31,6 +36,12 @@ async def contents_of(session: AsyncSession, principal: Principal, rows: Sequenc
         found["document", document.vault_id, document.id] = document
     for vault in await vaults_by_id(session, principal, by_kind.get("vault", set())):
         found["vault", vault.id, vault.id] = vault
+    for kind in await types_by_id(session, principal, by_kind.get("type", set())):
+        assert kind.id is not None  # noqa: S101  people made it
+        assert kind.vault_id is not None  # noqa: S101
+        found["type", kind.vault_id, kind.id] = kind
+    for link in await links_by_id(session, principal, by_kind.get("link", set())):
+        found["link", link.vault_id, link.id] = link
     vault_ids = {row["vault_id"] for row in rows if row["kind"] == "member"}
     for vault in await vaults_by_id(session, principal, vault_ids):
         for member in await list_members(session, principal, vault.id):

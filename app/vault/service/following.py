@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.vault.cells import open_body, ring_of
 from app.vault.models import invitations, items, members, vaults
-from app.vault.types import RecordType, record_types
+from app.vault.service.types import kinds_of
+from app.vault.types import RecordType
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ async def item_now(session: AsyncSession, item_id: UUID) -> ItemNow | None:
         return None
     content = open_body(await ring_of(session, row.vault_id, row.body), items, item_id, row.body)
     trashed, written_by = row.trashed_at is not None, row.written_by
-    kind = record_types()[row.type]
+    kind = (await kinds_of(session, (row.type,)))[row.type]
     return ItemNow(item_id, row.vault_id, kind, content["title"], content["fields"], trashed, written_by)
 
 

@@ -3,7 +3,7 @@
 Whoever sees both ends sees a link; it belongs to the vault of the end that it was made from.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -109,6 +109,14 @@ async def read_link(session: AsyncSession, principal: Principal, link_id: UUID) 
     row = await _visible(session, principal, link_id)
     (shown,) = await _opened(session, [row], None)
     return shown
+
+
+async def links_by_id(session: AsyncSession, principal: Principal, link_ids: Collection[UUID]) -> list[LinkRead]:
+    """Those of these links whose ends the principal may both read."""
+    if not link_ids:
+        return []
+    rows = (await session.execute(_seen(principal).where(links.c.id.in_(link_ids)))).mappings().all()
+    return await _opened(session, rows, None)
 
 
 async def delete_link(session: AsyncSession, principal: Principal, link_id: UUID) -> None:

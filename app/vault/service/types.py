@@ -1,6 +1,6 @@
 """Record types: the built-in ones, and those that people make for a vault, sealed like everything they write."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from app.audit import service as audit
 from app.auth.principal import Principal
 from app.core.clock import new_id
 from app.db.keys import KeyRing
+from app.db.outbox import emit
 from app.db.runtime import current
 from app.vault.cells import open_body, ring_of, rings_of, seal_body
 from app.vault.errors import RoleTooLow, StaleRevision, TypeInUse, TypeNotFound
@@ -133,6 +134,15 @@ async def read_type(session: AsyncSession, principal: Principal, type_id: UUID) 
     return _read(await ring_of(session, row["vault_id"], row["body"]), row)
 
 
+async def types_by_id(session: AsyncSession, principal: Principal, type_ids: Collection[UUID]) -> list[RecordTypeRead]:
+    """Those of these types that people made and that the principal may read."""
+    if not type_ids:
+        return []
+    rows = (await session.execute(_mine(principal).where(types.c.id.in_(type_ids)))).mappings().all()
+    rings = await rings_of(session, rows)
+    return [_read(rings[row["vault_id"]], row) for row in rows]
+
+
 async def find_kind(session: AsyncSession, principal: Principal, vault_id: UUID, name: str) -> RecordType:
     """A type that records of a vault may have. Raises `TypeNotFound`."""
     type_id = type_id_of(name)
@@ -149,7 +159,7 @@ async def update_type(
 ) -> RecordTypeRead:
     """Change a definition; records keep what they hold, and a field that is no longer defined becomes a custom one.
 
-    Raises `TypeNotFound`, `RoleTooLow`, `StaleRevision`, `InvalidDefinition`.
+    Raises `TypeNotFound`, `RoleTooLow`, `StaleRevision`, `InvalidDefinition`. Emits `vault.type_changed`.
     """
     row = await _writable(session, principal, type_id)
     check_revision(if_match, row["revision"])
@@ -167,6 +177,7 @@ async def update_type(
     after = (await session.execute(changed)).mappings().one_or_none()
     if after is None:
         raise StaleRevision
+    await emit(session, "vault.type_changed", type_id=type_id, vault_id=row["vault_id"])
     ids = {"revision": after["revision"]}
     await audit.record(session, principal, row["vault_id"], "vault.type_updated", type_id, **ids)
     return _read(ring, after)
@@ -181,6 +192,17 @@ async def delete_type(session: AsyncSession, principal: Principal, type_id: UUID
         raise TypeInUse
     await session.execute(delete(types).where(types.c.id == type_id))
     await audit.record(session, principal, row["vault_id"], "vault.type_deleted", type_id)
+
+
+async def tell_of_records(session: AsyncSession, type_id: UUID) -> int:
+    """Tell those who follow records that these are read in another way now; returns how many. For the system.
+
+    Emits `vault.item_changed` for each record of a type that was changed.
+    """
+    rows = (await session.execute(select(items.c.id, items.c.vault_id).where(items.c.type_id == type_id))).all()
+    for row in rows:
+        await emit(session, "vault.item_changed", item_id=row.id, vault_id=row.vault_id, change="updated")
+    return len(rows)
 
 
 def _mine(principal: Principal) -> Any:
