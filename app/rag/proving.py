@@ -30,7 +30,25 @@ _QUOTE_MARKS = re.compile(r"[“”„«»\"]")
 _FIGURE = re.compile(r"\d+(?:[.,' \u2019\u00a0\u202f]\d{3}(?!\d))*")
 _LIST_NUMBER = re.compile(r"^\s*\d{1,2}[.)]\s", re.MULTILINE)
 _SMALLEST_FIGURE = 10
-"""Below that a figure is as often written as a word: "two weeks", "2 weeks"."""
+"""Below that a figure is as often a word: "two weeks", "2 weeks". Of money and shares every figure counts."""
+_UNIT = r"%|€|£|\$|per\s?cent|percent|prozent|euros?\b|dollars?\b|pounds?\b|eur\b|usd\b|gbp\b|chf\b"
+_COUNTED = re.compile(
+    rf"(?:€|£|\$|\b(?:eur|usd|gbp|chf))\s?(\d)\b(?![.,]\d)|(?<![\d.,])(\d)\s?(?:{_UNIT})", re.IGNORECASE
+)
+_WORDS = (
+    "zero no null keine zéro cero",
+    "one ein eine eins un une uno una",
+    "two zwei deux dos",
+    "three drei trois tres",
+    "four vier quatre cuatro",
+    "five fünf cinq cinco",
+    "six sechs seis",
+    "seven sieben sept siete",
+    "eight acht huit ocho",
+    "nine neun neuf nueve",
+)
+_DIGITS = {word: str(digit) for digit, words in enumerate(_WORDS) for word in words.split()}
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 class Prover:
@@ -166,7 +184,8 @@ def _speaks_of(statement: str, hit: Hit) -> bool:
 def _figures(claim: str) -> set[str]:
     """The figures that the claim depends on; a year as its last two digits would be known by, too."""
     numbers = (_normal(match[0]) for match in _FIGURE.finditer(_LIST_NUMBER.sub("", claim)))
-    return {number for number in numbers if int(number) >= _SMALLEST_FIGURE}
+    counted = (match[1] or match[2] for match in _COUNTED.finditer(claim))
+    return {number for number in numbers if int(number) >= _SMALLEST_FIGURE} | set(counted)
 
 
 def _numbers(text: str) -> set[str]:
@@ -174,7 +193,8 @@ def _numbers(text: str) -> set[str]:
     found = {_normal(match[0]) for match in _FIGURE.finditer(text)} | {
         _normal(each) for each in re.findall(r"\d+", text)
     }
-    return found | {f"{century}{number:0>2}" for number in found if len(number) <= 2 for century in (19, 20)}
+    said = {_DIGITS[word] for word in map(str.casefold, _WORD.findall(text)) if word in _DIGITS}
+    return found | said | {f"{century}{number:0>2}" for number in found if len(number) <= 2 for century in (19, 20)}
 
 
 def _normal(figure: str) -> str:
