@@ -1,4 +1,4 @@
-"""Chat front ends: Vercel's AI SDK and AG-UI; the traps of their adapters, forged and replayed approvals, are closed."""
+"""Chat front ends: Vercel's AI SDK and AG-UI. Forged and replayed approvals, the traps of their adapters, do nothing."""
 
 from typing import Any
 from uuid import uuid4
