@@ -72,7 +72,7 @@ class Turn:
     async def _propose(self, session: AsyncSession, index: int, tool: Tool, arguments: dict[str, Any]) -> Approval:
         ids: dict[str, Any] = {"call_id": self._call_id(index)}
         row = await approvals.propose(session, self.context.principal, self.run.id, tool.name, arguments, **ids)
-        told = {"approval_id": str(row.id), "tool": tool.name, "arguments": arguments}
+        told = {"approval_id": str(row.id), "tool": tool.name, "arguments": arguments, "call": self._call_id(index)}
         await events.append(session, self.run.id, self.run.user_id, "approval", told)
         return row
 

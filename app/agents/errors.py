@@ -105,6 +105,12 @@ class CredentialRecord(Forbidden):
     title = "Records with secrets are closed to assistants"
 
 
+class InvalidHistory(Unprocessable):
+    """What was said before does not fit together."""
+
+    title = "The messages do not fit together"
+
+
 class ModelDown(Unavailable):
     """No model of the chain answered."""
 

@@ -181,13 +181,16 @@ async def cancel_run(session: AsyncSession, principal: Principal, run_id: UUID) 
     await events.append(session, run_id, run.user_id, "done", {"state": "cancelled", "reason": "cancelled"})
 
 
-async def remove_run(session: AsyncSession, principal: Principal, run_id: UUID) -> None:
-    """Delete a run, and its conversation with the last one. Raises `RunNotFound`, `RunBusy` while it goes on."""
+async def remove_run(
+    session: AsyncSession, principal: Principal, run_id: UUID, *, keep_conversation: bool = False
+) -> None:
+    """Delete a run, and with the last one its conversation. Raises `RunNotFound`, `RunBusy` while it goes on."""
     run = await find(session, principal, run_id, lock=True)
     if run.state in ("queued", "running"):
         raise RunBusy
     await session.execute(delete(Run).where(Run.id == run_id))
-    if await session.scalar(select(Run.id).where(Run.conversation_id == run.conversation_id).limit(1)) is None:
+    others = select(Run.id).where(Run.conversation_id == run.conversation_id).limit(1)
+    if not keep_conversation and await session.scalar(others) is None:
         await conversations.remove(session, principal, run.conversation_id)
 
 

@@ -1,8 +1,10 @@
-"""How a run comes to its rest, for faces that show it in a form of their own."""
+"""Runs for faces that show them in a form of their own: begun, decided about, watched until they rest."""
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,12 +12,12 @@ import orjson
 from anyio import move_on_after
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.agents import conversations, events, runs
-from app.agents.added import Call
+from app.agents import approvals, conversations, events, runs
+from app.agents.added import Added, Call
 from app.agents.cells import opened
-from app.agents.errors import RunNotFound, RunOver
+from app.agents.errors import ApprovalNotFound, RunNotFound, RunOver
 from app.agents.models import Run
-from app.agents.schemas import ApprovalRead
+from app.agents.schemas import ApprovalRead, RunCreate
 from app.auth.principal import Principal
 from app.db.session import session_scope
 from app.rag.schemas import CitationRead
@@ -40,6 +42,40 @@ class Rest:
     citations: list[CitationRead]
     calls: list[Call]
     approvals: list[ApprovalRead]
+
+
+async def prepared() -> None:
+    """Import what runs stand on, beside the event loop: it takes seconds, once."""
+    await asyncio.to_thread(import_module, "app.agents.loop")
+
+
+async def begin(
+    session: AsyncSession, principal: Principal, agent_id: UUID, data: RunCreate, added: Added, *, here: bool = True
+) -> Run:
+    """Start a run, committed; `here`: it is worked on in this process. Raises as `runs.start_run`."""
+    run = await runs.start_run(session, principal, agent_id, data, added)
+    await session.commit()
+    if run.job_id and here:
+        runs.work_here(run.job_id)
+    return run
+
+
+async def decide(session: AsyncSession, principal: Principal, run: Run, decisions: Sequence[tuple[UUID, bool]]) -> Run:
+    """Give or refuse leave for what a run asked; when nothing is left to decide it goes on, from here.
+
+    Raises `ApprovalNotFound` for what another run asked, and as `runs.decide`.
+    """
+    for approval_id, approve in decisions:
+        row = await approvals.find(session, principal, approval_id)
+        if row.run_id != run.id:
+            raise ApprovalNotFound
+        await runs.decide(session, principal, row.id, approve)
+    run = await runs.find(session, principal, run.id)
+    await session.commit()
+    events.wake(run.id)
+    if run.state == "queued" and run.job_id and not run.background:
+        runs.work_here(run.job_id)
+    return run
 
 
 async def rest_of(session: AsyncSession, principal: Principal, run_id: UUID) -> Rest:

@@ -3,9 +3,8 @@
 What searches and answers is imported by the first request that needs it: it brings NumPy, which a start does not need.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
@@ -16,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from app.api.deps import SessionDep, SettingsDep, get_principal
 from app.api.openapi import event_stream
 from app.api.problems import problems
+from app.api.waiting import waited_for
 from app.auth.principal import Principal
 from app.core.config import Settings
 from app.payments.errors import PlanLimitReached
@@ -49,8 +49,6 @@ PICTURE: dict[str, Any] = {
 }
 EVENT_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 KEEP_ALIVE_SECONDS = 10.0
-
-Part = str | AnswerRead
 
 
 @asynccontextmanager
@@ -174,7 +172,11 @@ async def _events(
     from app.rag import answering  # noqa: PLC0415
 
     stream = answering.stream(settings, question, hits)
-    async with bill.paid_at_the_end() as sent, aclosing(stream) as parts, aclosing(_waited_for(parts)) as waited:
+    async with (
+        bill.paid_at_the_end() as sent,
+        aclosing(stream) as parts,
+        aclosing(waited_for(parts, KEEP_ALIVE_SECONDS)) as waited,
+    ):
         async for part in waited:
             if part is None:
                 yield b": still working\n\n"
@@ -184,24 +186,6 @@ async def _events(
                 yield _event("answer", part.model_dump(mode="json"))
             else:
                 yield _event("delta", {"text": part})
-
-
-async def _waited_for(parts: AsyncGenerator[Part, None]) -> AsyncGenerator[Part | None, None]:
-    """The parts, and None whenever the next one takes long: something in between might take silence for the end."""
-    while True:
-        coming = asyncio.ensure_future(anext(parts, None))
-        try:
-            while not (await asyncio.wait({coming}, timeout=KEEP_ALIVE_SECONDS))[0]:
-                yield None
-        finally:
-            while not coming.done():  # the client has left: so does the work
-                coming.cancel()
-                with suppress(asyncio.CancelledError):
-                    await asyncio.wait({coming})
-        part = coming.result()
-        if part is None:
-            return
-        yield part
 
 
 def _event(name: str, data: object) -> bytes:

@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 
 from app.agents import talk
-from app.agents.openai.asked import Answered, Returned, Said, Turn, added, asked_by
+from app.agents.asked import Answered, Returned, Said, Turn, added, asked_by
 from app.agents.openai.errors import RunFailed, shape
 from app.agents.openai.schemas.chat import (
     Annotation,
@@ -56,7 +56,7 @@ def asked(data: ChatRequest) -> tuple[str, Any]:
             turns.append(Answered(text_of(message.content), called))
         else:
             turns.append(Said(text_of(message.content)))
-    functions = [] if data.tool_choice == "none" else [tool.function for tool in data.tools or []]
+    functions = [] if data.tool_choice == "none" else [tool.function.taken for tool in data.tools or []]
     question = asked_by(turns)
     return question.message, added(question, "\n\n".join(filter(None, instructions)), functions, data.settings())
 

@@ -38,12 +38,6 @@ class ResponseNotFound(NotFound):
     title = "There is no such response"
 
 
-class InvalidHistory(Unprocessable):
-    """What was said before does not fit together."""
-
-    title = "The messages do not fit together"
-
-
 class RunFailed(Unprocessable):
     """The agent did not come to an answer; `detail` says why."""
 

@@ -3,8 +3,15 @@
 from fastapi import APIRouter
 
 from app.agents.intake.router import router as intake
-from app.agents.router import agents, keeping, runs, sockets
+from app.agents.router import agents, fronts, keeping, runs, sockets
 
 router = APIRouter(tags=["agents"])
-for each in (intake, runs.router, sockets.router, keeping.router, agents.router):  # the paths with fixed words first
+for each in (  # the paths with fixed words first
+    intake,
+    runs.router,
+    sockets.router,
+    fronts.router,
+    keeping.router,
+    agents.router,
+):
     router.include_router(each)

@@ -9,7 +9,7 @@ import orjson
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response, StreamingResponse
 
-from app.agents import approvals, events, runs
+from app.agents import approvals, events, runs, talk
 from app.agents.errors import (
     AgentNotFound,
     ApprovalDecided,
@@ -116,12 +116,8 @@ async def cancel_run(run_id: UUID, principal: Runner, session: SessionDep) -> Ru
 @router.post("/runs/{run_id:uuid}/approvals", responses=problems(RunNotFound, *DECIDING))
 async def decide_in_run(run_id: UUID, data: RunDecision, principal: Runner, session: SessionDep) -> RunRead:
     """Allow or refuse one thing that a run asked for. When all is decided, it goes on; watch it, or read it again."""
-    row = await approvals.find(session, principal, data.approval_id)
-    if row.run_id != run_id:
-        await runs.find(session, principal, run_id)
-        raise ApprovalNotFound
-    await runs.decide(session, principal, data.approval_id, data.approve)
-    await _go_on(principal, session, run_id)
+    run = await runs.find(session, principal, run_id)
+    await talk.decide(session, principal, run, [(data.approval_id, data.approve)])
     return await runs.read_run(session, principal, run_id)
 
 
@@ -152,19 +148,13 @@ async def decide_approval(approval_id: UUID, data: Decision, principal: Runner, 
 
     What an agent asked for in a run is done by the run; what a program asked for is done now.
     """
-    row = await runs.decide(session, principal, approval_id, data.approve)
+    row = await approvals.find(session, principal, approval_id)
     if row.run_id:
-        await _go_on(principal, session, row.run_id)
+        run = await runs.find(session, principal, row.run_id)
+        await talk.decide(session, principal, run, [(approval_id, data.approve)])
+    else:
+        await runs.decide(session, principal, approval_id, data.approve)
     return await runs.approval_read(session, await approvals.find(session, principal, approval_id))
-
-
-async def _go_on(principal: Principal, session: SessionDep, run_id: UUID) -> None:
-    run = await runs.find(session, principal, run_id)
-    job_id = run.job_id if run.state == "queued" and not run.background else None
-    await session.commit()
-    events.wake(run_id)
-    if job_id:
-        runs.work_here(job_id)
 
 
 def _stream(principal: Principal, run_id: UUID, after: int, status: int = 200) -> Response:

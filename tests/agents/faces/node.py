@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).with_name("js")
-PACKAGES = {"openai": "^7", "@modelcontextprotocol/sdk": "^1.32"}
+PACKAGES = {"openai": "^7", "@modelcontextprotocol/sdk": "^1.32", "ai": "^6", "@ag-ui/client": "^1"}
 INSTALL_SECONDS = 600
 RUN_SECONDS = 240
 

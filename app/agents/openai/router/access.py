@@ -1,15 +1,13 @@
 """Who may use this face, and how its runs are begun."""
 
-import asyncio
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Query, Security
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.agents import conversations, runs
+from app.agents import conversations, talk
 from app.agents.added import Added
 from app.agents.models import Run
 from app.agents.openai import names
@@ -26,11 +24,6 @@ After = Annotated[UUID | None, Query(description="`last_id` of the page before."
 HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
-async def prepared() -> None:
-    """Import what runs stand on, beside the event loop: it takes seconds, once."""
-    await asyncio.to_thread(import_module, "app.agents.loop")
-
-
 async def begin(
     session: AsyncSession,
     principal: Principal,
@@ -43,7 +36,7 @@ async def begin(
     conversation_id: UUID | None = None,
     background: bool = False,
 ) -> Run:
-    """Start a run, in a conversation of its own if none is given; it is committed, and worked on from here.
+    """Start a run, in a conversation of its own if none is given.
 
     Raises `ModelNotFound`, `RunBusy`, `TooMany`, `VaultNotFound`.
     """
@@ -52,8 +45,4 @@ async def begin(
         conversation_id = await conversations.create(session, principal, agent.id, message, kept=kept)
     scope = list(vault_ids) if vault_ids else None
     data = RunCreate(message=message, conversation_id=conversation_id, vault_ids=scope, background=background)
-    run = await runs.start_run(session, principal, agent.id, data, added)
-    await session.commit()
-    if run.job_id and not background:
-        runs.work_here(run.job_id)
-    return run
+    return await talk.begin(session, principal, agent.id, data, added, here=not background)

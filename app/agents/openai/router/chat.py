@@ -4,9 +4,9 @@ from fastapi import APIRouter
 from starlette.responses import Response, StreamingResponse
 
 from app.agents import talk
-from app.agents.errors import RunBusy, TooMany
-from app.agents.openai.errors import InvalidHistory, ModelNotFound, RunFailed
-from app.agents.openai.router.access import HEADERS, Runner, begin, prepared
+from app.agents.errors import InvalidHistory, RunBusy, TooMany
+from app.agents.openai.errors import ModelNotFound, RunFailed
+from app.agents.openai.router.access import HEADERS, Runner, begin
 from app.agents.openai.schemas.chat import ChatRead, ChatRequest
 from app.api.deps import SessionDep
 from app.api.openapi import event_stream
@@ -27,7 +27,7 @@ async def create_chat_completion(data: ChatRequest, principal: Runner, session: 
     answer then asks for. `tools` are functions of yours: a call of one ends the answer with `tool_calls`. What was
     said before is what you send; nothing is kept unless `store` is true.
     """
-    await prepared()
+    await talk.prepared()
     from app.agents.openai import chat  # noqa: PLC0415  brings pydantic-ai
 
     message, added = chat.asked(data)

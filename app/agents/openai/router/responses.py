@@ -7,19 +7,20 @@ from fastapi import APIRouter, Path, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response, StreamingResponse
 
-from app.agents import approvals, events, runs, talk
+from app.agents import events, runs, talk
 from app.agents.errors import (
     ApprovalDecided,
     ApprovalNotFound,
     ApproverNeeded,
     ConversationNotFound,
+    InvalidHistory,
     RunBusy,
     RunOver,
     TooMany,
 )
 from app.agents.models import Run
-from app.agents.openai.errors import InvalidHistory, ModelNotFound, ResponseNotFound
-from app.agents.openai.router.access import HEADERS, Runner, begin, prepared
+from app.agents.openai.errors import ModelNotFound, ResponseNotFound
+from app.agents.openai.router.access import HEADERS, Runner, begin
 from app.agents.openai.schemas.responses import (
     InputDecision,
     ResponseDeleted,
@@ -49,7 +50,7 @@ async def create_response(data: ResponseRequest, principal: Runner, session: Ses
     own sign-in, not with an API key, lets it go on. `tools` are functions of yours, or `file_search` with the vaults
     that the agent may look into. Unless `store` is false the response is kept and can be followed by another.
     """
-    await prepared()
+    await talk.prepared()
     decisions = [each for each in data.input if isinstance(each, InputDecision)]
     if decisions:
         run, after = await _decided(session, principal, data, decisions)
@@ -68,15 +69,16 @@ async def create_response(data: ResponseRequest, principal: Runner, session: Ses
 
 
 async def _begun(session: AsyncSession, principal: Principal, data: ResponseRequest) -> Run:
-    from app.agents.openai import answered, asked, remembered  # noqa: PLC0415  bring pydantic-ai
+    from app.agents import asked, remembered  # noqa: PLC0415  bring pydantic-ai
+    from app.agents.openai import answered, following  # noqa: PLC0415  as above
 
-    previous = await remembered.previous_of(session, principal, data)
+    previous = await following.previous_of(session, principal, data)
     before = await remembered.said_up_to(session, previous) if previous else []
-    turns, told = remembered.turns_of(data)
+    turns, told = following.turns_of(data)
     question = asked.asked_by(turns, before)
     instructions = "\n\n".join(filter(None, [data.instructions, *told]))
     echo = answered.echo_of(data, answered.response_id(previous.id) if previous else None)
-    added = asked.added(question, instructions, data.functions, data.settings(), echo=echo)
+    added = asked.added(question, instructions, data.functions, data.settings(), echo)
     return await begin(
         session,
         principal,
@@ -85,7 +87,7 @@ async def _begun(session: AsyncSession, principal: Principal, data: ResponseRequ
         added,
         vault_ids=data.vault_ids,
         kept=data.store is not False,
-        conversation_id=remembered.conversation_of(data, previous),
+        conversation_id=following.conversation_of(data, previous),
         background=bool(data.background),
     )
 
@@ -94,23 +96,13 @@ async def _decided(
     session: AsyncSession, principal: Principal, data: ResponseRequest, decisions: Sequence[InputDecision]
 ) -> tuple[Run, int]:
     """The run that goes on, and the event after which it does."""
-    from app.agents.openai import remembered  # noqa: PLC0415  brings pydantic-ai
+    from app.agents.openai import following  # noqa: PLC0415  brings pydantic-ai
 
     if not data.previous_response_id or len(decisions) != len(data.input):
         raise InvalidHistory("Decisions are sent alone, with the response that asked")
-    run = await remembered.find(session, principal, data.previous_response_id)
-    after = run.events
-    for each in decisions:
-        row = await approvals.find(session, principal, each.approval_request_id)
-        if row.run_id != run.id:
-            raise ApprovalNotFound
-        await runs.decide(session, principal, row.id, each.approve)
-    run = await runs.find(session, principal, run.id)
-    await session.commit()
-    events.wake(run.id)
-    if run.state == "queued" and run.job_id and not run.background:
-        runs.work_here(run.job_id)
-    return run, after
+    run = await following.find(session, principal, data.previous_response_id)
+    after, decided = run.events, [(each.approval_request_id, each.approve) for each in decisions]
+    return await talk.decide(session, principal, run, decided), after
 
 
 @router.get("/{response_id}", response_model=ResponseRead, responses={200: {"content": EVENTS}, **problems(*FOLLOWING)})
@@ -122,10 +114,10 @@ async def read_response(
     starting_after: Annotated[int, Query(ge=-1, le=2**31 - 1, description="The last event that was seen.")] = -1,
 ) -> ResponseRead | Response:
     """Read a response that was kept; with `stream` its events, those that were seen left out."""
-    await prepared()
-    from app.agents.openai import answered, remembered  # noqa: PLC0415  bring pydantic-ai
+    await talk.prepared()
+    from app.agents.openai import answered, following  # noqa: PLC0415  bring pydantic-ai
 
-    run = await remembered.find(session, principal, response_id)
+    run = await following.find(session, principal, response_id)
     rest = await talk.rest_of(session, principal, run.id)
     await session.commit()
     return _stream(principal, rest, seen=starting_after) if stream else answered.response_of(rest)
@@ -134,10 +126,10 @@ async def read_response(
 @router.post("/{response_id}/cancel", responses=problems(ResponseNotFound, RunOver))
 async def cancel_response(response_id: Name, principal: Runner, session: SessionDep) -> ResponseRead:
     """End a response that is still being made. What was done already stays done."""
-    await prepared()
-    from app.agents.openai import answered, remembered  # noqa: PLC0415  bring pydantic-ai
+    await talk.prepared()
+    from app.agents.openai import answered, following  # noqa: PLC0415  bring pydantic-ai
 
-    run = await remembered.find(session, principal, response_id)
+    run = await following.find(session, principal, response_id)
     await runs.cancel_run(session, principal, run.id)
     await session.commit()
     events.wake(run.id)
@@ -147,10 +139,10 @@ async def cancel_response(response_id: Name, principal: Runner, session: Session
 @router.delete("/{response_id}", responses=problems(ResponseNotFound, RunBusy))
 async def delete_response(response_id: Name, principal: Runner, session: SessionDep) -> ResponseDeleted:
     """Delete a response, and its conversation if nothing else was said in it. This can't be undone."""
-    await prepared()
-    from app.agents.openai import remembered  # noqa: PLC0415  brings pydantic-ai
+    await talk.prepared()
+    from app.agents.openai import following  # noqa: PLC0415  brings pydantic-ai
 
-    run = await remembered.find(session, principal, response_id)
+    run = await following.find(session, principal, response_id)
     await runs.remove_run(session, principal, run.id)
     return ResponseDeleted(id=response_id, object="response", deleted=True)
 

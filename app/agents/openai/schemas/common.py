@@ -1,9 +1,10 @@
 """Shapes that several routes share."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StrictBool, StringConstraints
 
+from app.agents.added import Function
 from app.agents.schemas import ApprovalRead
 from app.core.schemas import Clean, NumberOnly, RequestModel, ResponseModel, Whole
 
@@ -15,6 +16,7 @@ CallId = Annotated[str, StringConstraints(min_length=1, max_length=200), Clean]
 Arguments = Annotated[str, StringConstraints(max_length=100_000), Clean]
 Metadata = Annotated[dict[Short, Short], Field(max_length=16)]
 Choice = Literal["none", "auto", "required"]
+NO_PARAMETERS: Final = {"type": "object", "properties": {}}
 
 
 Temperature = Annotated[float, Field(ge=0, le=2), NumberOnly]
@@ -47,8 +49,14 @@ class Parameters(RequestModel):
 
     name: FunctionName = Field(examples=["book_appointment"])
     description: Annotated[str, StringConstraints(max_length=4_000), Clean] | None = None
-    parameters: dict[str, Any] | None = Field(default=None, examples=[{"type": "object", "properties": {}}])
+    parameters: dict[str, Any] | None = Field(default=None, examples=[NO_PARAMETERS])
     strict: StrictBool | None = None
+
+    @property
+    def taken(self) -> Function:
+        """As a run takes it."""
+        parameters = self.parameters or NO_PARAMETERS
+        return Function(name=self.name, description=self.description or "", parameters=parameters)
 
 
 class Waiting(ResponseModel):

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, StrictBool, StringConstraints
 
+from app.agents.added import Function
 from app.agents.openai.schemas.common import (
     Arguments,
     CallId,
@@ -169,9 +170,10 @@ class ResponseRequest(Writing):
     top_logprobs: Annotated[Whole, Field(ge=0, le=0)] | None = None
 
     @property
-    def functions(self) -> list[Parameters]:
+    def functions(self) -> list[Function]:
         """The functions that the model may call."""
-        return [] if self.tool_choice == "none" else [each for each in self.tools or [] if isinstance(each, Parameters)]
+        offered = [] if self.tool_choice == "none" else self.tools or []
+        return [each.taken for each in offered if isinstance(each, FunctionTool)]
 
     @property
     def vault_ids(self) -> list[UUID] | None:

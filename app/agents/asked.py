@@ -3,6 +3,7 @@
 Import it lazily: it brings pydantic-ai.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,15 +18,14 @@ from pydantic_ai.messages import (
 )
 
 from app.agents.added import Added, Function
+from app.agents.errors import InvalidHistory
 from app.agents.framing import framed
 from app.agents.history import dumped
-from app.agents.openai.errors import InvalidHistory
-from app.agents.openai.schemas.common import Parameters
 from app.agents.tools.registry import ToolResult
 
 MOST_SHOWN: Final = 8_000
 BLANK: Final = "…"
-NO_PARAMETERS: Final = {"type": "object", "properties": {}}
+NO_RESULT: Final = "There is no result."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,9 @@ def asked_by(turns: list[Turn], before: list[ModelMessage] | None = None) -> Ask
     """
     messages, waiting = list(before or []), _waiting(before or [])
     for turn in turns:
-        if waiting and not isinstance(turn, Returned):
-            raise InvalidHistory("A call has no result")
+        if waiting and not isinstance(turn, Returned):  # the person went on without
+            for call_id in list(waiting):
+                _add_result(messages, waiting, call_id, NO_RESULT)
         match turn:
             case Said(text):
                 messages.append(ModelRequest([UserPromptPart(text)]))
@@ -128,21 +129,16 @@ def _shown(messages: list[ModelMessage]) -> str:
 def added(
     asked: Asked,
     instructions: str,
-    functions: list[Parameters],
-    settings: dict[str, Any],
-    *,
-    given: bool = True,
+    functions: Sequence[Function],
+    settings: dict[str, Any] | None = None,
     echo: dict[str, Any] | None = None,
 ) -> Added:
-    """What the run is told besides; `given`: the messages before it come from here, not from the conversation."""
+    """What the run is told besides the question."""
     return Added(
         instructions=instructions,
-        functions=[
-            Function(name=each.name, description=each.description or "", parameters=each.parameters or NO_PARAMETERS)
-            for each in functions
-        ],
-        given=dumped(asked.given) if given else None,
+        functions=[*functions],
+        given=dumped(asked.given),
         first=dumped([asked.first])[0],
-        settings=settings,
+        settings=settings or {},
         echo=echo or {},
     )
