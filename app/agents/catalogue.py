@@ -37,7 +37,7 @@ LIFE_CHECK: Final = _made(
     "Looks for what is missing, about to expire, or contradictory.",
     "Look through the records and documents. Report what is missing, expired or about to expire, and what contradicts "
     "something else, each with its evidence, the most urgent first.",
-    READING,
+    ["life_check", *READING],
 )
 LEGACY: Final = _made(
     "legacy",
@@ -45,6 +45,6 @@ LEGACY: Final = _made(
     "Walks through what the people you leave behind would need.",
     "Help the person to prepare what their family would need to know: wills, insurances, accounts, wishes. Find what "
     "is there, name what is missing, and suggest one next step at a time.",
-    READING,
+    ["legacy_check", *READING],
 )
 BUILT_IN: Final = {each.id: each for each in (ASSISTANT, LIFE_CHECK, LEGACY)}

@@ -22,6 +22,8 @@ from app.rag.answering import NOTHING_FOUND
 
 NAME: Final = "extractive"
 SEARCH: Final = "search_documents"
+REPORTS: Final = ("life_check", "legacy_check")
+"""Tools whose result is an answer as it stands; an agent that has one is asked for nothing else."""
 MOST_ASKED: Final = 2_000
 NEEDS_MODEL: Final = "This agent has no search among its tools, and without a language model nothing else can be done."
 
@@ -53,8 +55,11 @@ class ExtractiveModel(Model):
         """Search, then quote."""
         question, found = _asked(messages)
         if found is not None:
-            return _quoting(found)
-        if any(tool.name == SEARCH for tool in model_request_parameters.function_tools):
+            return _reporting(found) if found.tool_name in REPORTS else _quoting(found)
+        offered = [tool.name for tool in model_request_parameters.function_tools]
+        if report := next((name for name in offered if name in REPORTS), None):
+            return ModelResponse([ToolCallPart(report, {})], model_name=NAME)
+        if SEARCH in offered:
             call = ToolCallPart(SEARCH, {"query": " ".join(question.split())[:MOST_ASKED] or "?"})
             return ModelResponse([call], model_name=NAME)
         return ModelResponse([TextPart(NEEDS_MODEL)], model_name=NAME)
@@ -67,7 +72,7 @@ def _asked(messages: list[ModelMessage]) -> tuple[str, ToolReturnPart | None]:
         for part in message.parts if isinstance(message, ModelRequest) else ():
             if isinstance(part, UserPromptPart):
                 question, found = str(part.content), None
-            elif isinstance(part, ToolReturnPart) and part.tool_name == SEARCH:
+            elif isinstance(part, ToolReturnPart) and part.tool_name in (SEARCH, *REPORTS):
                 found = part
     return question, found
 
@@ -81,6 +86,15 @@ def _quoting(found: ToolReturnPart) -> ModelResponse:
     proof = {"citations": [quote.model_dump(mode="json") for quote in chosen]}
     text = "\n".join(lines) or NOTHING_FOUND
     return ModelResponse([TextPart(text, provider_name=NAME, provider_details=proof)], model_name=NAME)
+
+
+def _reporting(found: ToolReturnPart) -> ModelResponse:
+    """What the report says, out of its frame; what documents say is its proof."""
+    lines = str(found.content).split("\n")
+    edges = [at for at, line in enumerate(lines) if line.endswith(("result begins ---", "result ends ---"))]
+    text = "\n".join(lines[edges[0] + 1 : edges[-1]]) if len(edges) > 1 else ""
+    proof = {"citations": (found.metadata or {}).get("citations", [])}
+    return ModelResponse([TextPart(text or NOTHING_FOUND, provider_name=NAME, provider_details=proof)], model_name=NAME)
 
 
 def _cut(quote: Quote, start: int, end: int) -> Quote:

@@ -9,12 +9,8 @@ from app.core.breaker import Breaker
 from app.core.config import Settings
 from app.core.logging import get_log
 from app.rag.embedder import Embedder, HttpEmbedder, MiniLMEmbedder
-from app.rag.fields.shapes import VERSION
 from app.rag.minilm import WeightsMissing, weights_folder
 
-PIPELINE = "3"
-FIELDS_PIPELINE = f"{PIPELINE}/{VERSION}"
-"""Fields depend on the text that they stand in, and on who looked for them."""
 PASSAGES_SECONDS = 30.0
 QUESTION_SECONDS = 5.0
 

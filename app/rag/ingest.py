@@ -24,10 +24,11 @@ from app.jobs.service import JobRun
 from app.rag.chunking import chunk_pages
 from app.rag.document import Chunk, Page, Source
 from app.rag.embedder import Embedder, EmbeddingFailed
-from app.rag.engine import PIPELINE, embedder_of
+from app.rag.engine import embedder_of
 from app.rag.errors import ModelUnavailable
 from app.rag.fields.extract import extract
 from app.rag.parsing import Limits, PageEvent, Unreadable, read_pages
+from app.rag.pipelines import PIPELINE
 from app.rag.progress import Progress
 from app.rag.publishing import Index, Outdated, publish, what_is_wanted
 from app.rag.shard import build_shard, passages_to_embed

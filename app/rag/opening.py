@@ -28,9 +28,9 @@ from app.rag.memory import Reserve, reserve
 from app.rag.models import PAGE, Artifact, ShardRow
 from app.rag.ranking import PageKey
 from app.rag.scope import Scope
+from app.rag.serving import IS_FIELDS, IS_PAGE
 from app.rag.shelf import Shelf
 from app.rag.shelving import ShelfBuilder, joined
-from app.rag.steps import IS_FIELDS, IS_PAGE
 from app.vault import service as vaults
 
 BATCH_BYTES: Final = 4 * 2**20

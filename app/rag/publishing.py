@@ -13,9 +13,9 @@ from app.db.outbox import emit
 from app.db.runtime import current
 from app.jobs.service import JobRun
 from app.rag.document import Source
-from app.rag.engine import PIPELINE
 from app.rag.models import Artifact, ShardRow
-from app.rag.steps import HAS_FIELDS, SERVES
+from app.rag.pipelines import PIPELINE
+from app.rag.serving import HAS_FIELDS, SERVES
 from app.vault import service as vaults
 from app.vault.service import VersionContent
 

@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.clock import new_id
 from app.db.runtime import current
 from app.jobs.service import create_job
-from app.rag.engine import PIPELINE, embedder_of
+from app.rag.engine import embedder_of
 from app.rag.models import Artifact, ShardRow
+from app.rag.pipelines import PIPELINE
 from app.rag.publishing import RENEWAL
-from app.rag.steps import HAS_FIELDS, SERVES
+from app.rag.serving import HAS_FIELDS, SERVES
 from app.vault.service import READ_JOB
 
 AT_ONCE = 50

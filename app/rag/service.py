@@ -32,9 +32,10 @@ from app.rag.opening import open_scope, read_pages
 from app.rag.ranking import Found, Hit, find, rank
 from app.rag.schemas import FieldList, FieldRead, PageRead, ReadingState
 from app.rag.scope import Scope
+from app.rag.serving import CONTENTS, IS_FIELDS
 from app.rag.shard import build_shard
 from app.rag.shelving import open_shelves
-from app.rag.steps import CONTENTS, IS_FIELDS, Contents
+from app.rag.steps import Contents
 from app.vault import service as vaults
 
 WARM_UP_AFTER_SECONDS = 0.5

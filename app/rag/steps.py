@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import delete, exists, or_, select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.core.clock import new_id
@@ -17,22 +17,11 @@ from app.core.crypto import owner_digest
 from app.db.keys import KeyRing
 from app.db.runtime import current
 from app.jobs.service import JobRun
-from app.rag.engine import FIELDS_PIPELINE, PIPELINE
 from app.rag.fields.shapes import Field, encode
-from app.rag.models import FIELDS, PAGE, VECTORS, Artifact, ShardRow
+from app.rag.models import FIELDS, PAGE, VECTORS, Artifact
 from app.rag.parsing import PageEvent
-
-CONTENTS = 0
-"""The ordinal, below that of the first page, of a sheet that tells about all pages."""
-
-IS_PAGE = (Artifact.stage == PAGE) & (Artifact.pipeline == ShardRow.pipeline)
-IS_FIELDS = (Artifact.stage == FIELDS) & (Artifact.pipeline == FIELDS_PIPELINE) & (ShardRow.pipeline == PIPELINE)
-SERVES = exists().where(ShardRow.id == Artifact.version_id, or_(IS_PAGE, IS_FIELDS)).correlate(Artifact)
-"""Whether a row is a page that a published index refers to, or the fields of one."""
-HAS_FIELDS = (
-    exists().where(Artifact.version_id == ShardRow.id, Artifact.ordinal == CONTENTS, IS_FIELDS).correlate(ShardRow)
-)
-"""Whether a document of the published index has been gone through for fields."""
+from app.rag.pipelines import FIELDS_PIPELINE
+from app.rag.serving import CONTENTS, SERVES
 
 
 @dataclass(frozen=True, slots=True)

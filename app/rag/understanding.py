@@ -13,8 +13,8 @@ from app.db.runtime import current
 from app.rag import old_shard
 from app.rag.fields.shapes import Field, decode
 from app.rag.models import FIELDS, PAGE, Artifact, ShardRow
+from app.rag.serving import CONTENTS, IS_FIELDS, IS_PAGE
 from app.rag.shelving import open_shelves
-from app.rag.steps import CONTENTS, IS_FIELDS, IS_PAGE
 from app.rag.types.classifier import FIRST_VECTORS, TypeGuess, guess_type
 from app.rag.types.known import MODEL_ID, Vectors, mean_vector
 from app.vault import service as vaults

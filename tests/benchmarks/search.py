@@ -33,6 +33,7 @@ from app.rag import cache, engine, service
 from app.rag.chunking import chunk_pages
 from app.rag.document import Chunk, Page, Source
 from app.rag.models import PAGE, Artifact
+from app.rag.pipelines import PIPELINE
 from app.rag.publishing import Index, publish
 from app.rag.shard import build_shard, passages_to_embed
 from tests.benchmarks.place import Place, own_place
@@ -95,7 +96,7 @@ async def store(documents: Sequence[Paper]) -> Any:
 async def keep_pages(session: AsyncSession, source: Source, pages: Sequence[Page]) -> None:
     """The pages beside the index, as reading leaves them."""
     ring = await current().keys.ring(session, source.vault_id)
-    shared = {"version_id": source.version_id, "vault_id": source.vault_id, "stage": PAGE, "pipeline": engine.PIPELINE}
+    shared = {"version_id": source.version_id, "vault_id": source.vault_id, "stage": PAGE, "pipeline": PIPELINE}
     rows = []
     for page in pages:
         row_id = new_id()
