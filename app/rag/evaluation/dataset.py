@@ -63,6 +63,8 @@ class Document:
 
 @dataclass(frozen=True)
 class Question:
+    """A question with its evidence: passages, spans of the joined text, or pages."""
+
     id: str
     folder: str
     text: str
@@ -76,6 +78,8 @@ class Question:
 
 @dataclass(frozen=True)
 class EvaluationSet:
+    """Documents and questions about them; `foreign` ones are in other languages than what they ask about."""
+
     folder: Path
     documents: list[Document]
     questions: list[Question]
@@ -85,6 +89,7 @@ class EvaluationSet:
 
 
 def read_set(folder: Path) -> EvaluationSet:
+    """A set of folders that each hold `corpus.jsonl` and `queries.jsonl`. Raises `FileNotFoundError`."""
     documents = [document for name in FOLDERS for document in _documents(folder, name)]
     questions = [question for name in FOLDERS for question in _questions(folder / name / "queries.jsonl", name)]
     english = [question for question in questions if question.folder == "xquad"]
@@ -136,6 +141,7 @@ def _questions(path: Path, folder: str) -> list[Question]:
 
 
 def read_pdf_questions(folder: Path) -> list[Question]:
+    """Questions about pages of the real files in `pdf`."""
     return _questions(folder / "pdf" / "queries.jsonl", "pdf")
 
 

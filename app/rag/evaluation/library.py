@@ -51,6 +51,7 @@ def make_paper(
     vectors: NDArray[np.float32] | None,
     model: str | None,
 ) -> Paper:
+    """A paper with its shard."""
     return Paper(source, tuple(pages), build_shard(source, pages, chunks, vectors, model))
 
 
@@ -62,4 +63,5 @@ def search(
     *,
     embedder: Embedder | None = None,
 ) -> list[Hit]:
+    """As `Library.search`, in papers that are opened for this question."""
     return Library(papers).search(query, vector, limit, embedder=embedder)

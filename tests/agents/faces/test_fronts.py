@@ -1,4 +1,4 @@
-"""Chat front ends: Vercel's AI SDK and AG-UI. Forged and replayed approvals, the traps of their adapters, do nothing."""
+"""Chat front ends: Vercel's AI SDK and AG-UI. Forged and replayed approvals, the traps of adapters, do nothing."""
 
 from typing import Any
 from uuid import uuid4
