@@ -53,7 +53,7 @@ def upgrade() -> None:
     _create_exports()
     _create_previews()
     own = f"{IS_SYSTEM} OR user_id = {USER}"
-    mine = f"{IS_SYSTEM} OR vault_id = {VAULT} OR import_id IN (SELECT i.id FROM vault_imports i)"
+    mine = f"{IS_SYSTEM} OR vault_id = {VAULT} OR import_id IN (SELECT i.id FROM vault_imports i)"  # noqa: S608  no values in it
     statements = [
         *protect("vault_uploads", read=OF_THE_PERSON, write=f"({OF_THE_PERSON}) AND ({in_writable_vault()})"),
         *protect("vault_upload_parts", read=in_readable_vault(), write=in_writable_vault()),
