@@ -157,7 +157,7 @@ async def _shown(work: Work, last: ModelResponse) -> tuple[str, list[dict[str, A
         citations = (details or {}).get("citations", [])
     else:
         text, citations = await asyncio.to_thread(proven, text, work.quotes)
-        text = without_links(text, current().settings.answer_host_names)
+    text = without_links(text, current().settings.answer_host_names)
     return text, [{name: value for name, value in each.items() if name != "vault_id"} for each in citations]
 
 

@@ -12,7 +12,8 @@ _MARKDOWN: Final = re.compile(r"!?\[([^\]\n]{0,500})\]\(\s*<?([^)\s>]{0,4000})[^
 _DEFINED: Final = re.compile(r"^[ \t]*\[[^\]\n]{1,200}\]:[ \t]*\S.*$", re.MULTILINE)
 _HTML: Final = re.compile(r"</?[A-Za-z!][^>\n]{0,4000}>?")
 _URL: Final = re.compile(
-    r"(?:\b[A-Za-z][A-Za-z0-9+.-]{1,20}:)?//[^\s<>\"'”)\]]+|\b(?:data|javascript|mailto):[^\s<>\"']+|\bwww\.[^\s<>\"'”)\]]+",
+    r"(?:\b[A-Za-z][A-Za-z0-9+.-]{1,20}:)?//[^\s<>\"'”)\]]+|\b(?:data|javascript|mailto):[^\s<>\"']+|\bwww\.[^\s<>\"'”)\]]+"
+    r"|\b(?:[A-Za-z0-9-]{1,63}\.){1,10}[A-Za-z]{2,24}(?::\d{1,5})?[/?][^\s<>\"'”)\]]*",
     re.IGNORECASE,
 )
 REMOVED: Final = "[link removed]"

@@ -17,8 +17,10 @@ from app.agents.added import Added, Call
 from app.agents.cells import opened
 from app.agents.errors import ApprovalNotFound, RunNotFound, RunOver
 from app.agents.models import Run
+from app.agents.output import without_links
 from app.agents.schemas import ApprovalRead, RunCreate
 from app.auth.principal import Principal
+from app.db.runtime import current
 from app.db.session import session_scope
 from app.rag.schemas import CitationRead
 
@@ -83,7 +85,7 @@ async def rest_of(session: AsyncSession, principal: Principal, run_id: UUID) -> 
     run = await runs.find(session, principal, run_id)
     content = await opened(session, runs.TABLE, run)
     asked = await runs.asked_of(session, run) if run.state == "waiting" else []
-    text = "\n".join([ASKS, *map(_told, asked)]) if asked else content.get("output") or ""
+    text = _told(asked) if asked else content.get("output") or ""
     return Rest(
         run=run,
         message=content["message"],
@@ -96,9 +98,10 @@ async def rest_of(session: AsyncSession, principal: Principal, run_id: UUID) -> 
     )
 
 
-def _told(approval: ApprovalRead) -> str:
-    arguments = orjson.dumps(approval.arguments).decode()
-    return f"{approval.tool} {arguments} (approval {approval.id})"
+def _told(asked: Sequence[ApprovalRead]) -> str:
+    """What is asked, for people to read; as a model wrote the arguments, there are no links in it."""
+    lines = [f"{each.tool} {orjson.dumps(each.arguments).decode()} (approval {each.id})" for each in asked]
+    return without_links("\n".join([ASKS, *lines]), current().settings.answer_host_names)
 
 
 async def pieces(principal: Principal, run_id: UUID, *, after: int = 0) -> AsyncGenerator[str | Rest | None, None]:

@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from app.core.schemas import Clean, Page, RequestModel, ResponseModel
 from app.vault.relations import BY_NAME
 
 A_UUID = "01a1fbe8-3eef-7d27-809c-9cfaba724faa"
+ANOTHER_UUID = "01a1fbe8-3eef-7d27-809c-9cfaba724fab"
 
 
 def _known_relation(name: str) -> str:
@@ -35,10 +36,13 @@ class DocumentRef(RequestModel):
 
 
 ThingRef = ItemRef | DocumentRef
+LINK = {"source": {"item_id": A_UUID}, "target": {"item_id": ANOTHER_UUID}, "relation": "insures"}
 
 
 class LinkCreate(RequestModel):
     """`source` is in this relation to `target`: an insurance `insures` a car, a contact is `parent_of` a contact."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [LINK]})
 
     source: ThingRef
     target: ThingRef

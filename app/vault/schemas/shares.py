@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from app.core.schemas import Clean, Page, RequestModel, ResponseModel, Whole
 from app.vault.schemas.links import A_UUID, ItemRef
@@ -29,6 +29,8 @@ class VersionRef(RequestModel):
 
 class ShareCreate(RequestModel):
     """What to share, for how long, and what it takes to open it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"subject": {"item_id": A_UUID}, "hours": 48}]})
 
     subject: ItemRef | VersionRef
     name: Name = Field(default="", description="For you alone.", examples=["For the notary"])
