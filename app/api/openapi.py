@@ -103,7 +103,19 @@ def _document(app: FastAPI) -> dict[str, Any]:
         if face := face_of(name):
             for operation in path.values():
                 face.describe(operation)
+    _name_bounds(document)
     return document
+
+
+def _name_bounds(part: Any) -> None:
+    """Say the bounds of numbers in the words of JSON Schema: pydantic leaves them as they are behind a validator."""
+    if isinstance(part, dict):
+        for ours, word in (("ge", "minimum"), ("le", "maximum")):
+            if isinstance(part.get(ours), int | float):
+                part[word] = part.pop(ours)
+    inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    for each in list(inner):
+        _name_bounds(each)
 
 
 def _offer_idempotency(app: FastAPI, document: dict[str, Any]) -> None:

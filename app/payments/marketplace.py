@@ -11,13 +11,14 @@ from typing import Final
 from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.limits import CONSUMER, WINDOW_SECONDS, Rate, RateExceeded
 from app.api.problems import render_error
 from app.core.config import Settings
-from app.core.errors import AppError, Unauthorized
+from app.core.errors import AppError, Unauthorized, Unavailable
 from app.core.logging import get_log
 from app.payments.services import consumers
 from app.payments.services.consumers import Consumer
@@ -30,6 +31,7 @@ QUOTA: Final = "credits"
 NAME: Final = re.compile(rb"[\x21-\x7e]{1,200}")
 TIER: Final = re.compile(rb"[A-Za-z0-9_-]{1,40}")
 MOST_WINDOWS: Final = 100_000
+AWAY: Final = (DBAPIError, PoolTimeout, OSError)  # the database, for a while
 
 log = get_log(__name__)
 
@@ -59,6 +61,9 @@ class Marketplace:
             consumer = await self._admit(headers)
         except AppError as error:
             await render_error(Request(scope), error)(scope, receive, send)
+            return
+        except AWAY:
+            await render_error(Request(scope), Unavailable(headers={"Retry-After": "2"}))(scope, receive, send)
             return
         if consumer is None:
             await self.app(scope, receive, send)
@@ -105,7 +110,7 @@ async def _billing(consumer: Consumer) -> list[tuple[bytes, bytes]]:
     """What was used since the last answer. While the database is away nothing is told, and the next answer tells it."""
     try:
         credits = await consumers.count(consumer)
-    except (DBAPIError, OSError) as error:
+    except AWAY as error:
         log.warning("request of a consumer not counted", error=type(error).__name__)
         return []
     return [(BILLING, f"{QUOTA}={credits}".encode())]

@@ -10,7 +10,7 @@ from app.db.session import Actor, session_scope
 from app.nominees.tasks import purge
 from app.payments.services.access import STATES
 from tests.api.test_guards import METHODS, send
-from tests.factories import make_document, make_item, make_member
+from tests.factories import auth, make_document, make_item, make_member
 from tests.nominees.conftest import ROOT, Legacy, Nominee, rows_of
 from tests.notifications.smtp import changed_settings
 from tests.payments.books.conftest import make_family, make_subscription, set_subscription
@@ -175,8 +175,10 @@ async def test_only_what_was_given_is_read_and_only_while_it_is_there_and_the_ow
     await legacy.client.delete(f"/v1/vault/items/{legacy.item.id}", headers=legacy.headers)
     await legacy.get(f"{base}/items/{legacy.item.id}", by=grace, expect=404)
     heir = await make_member(legacy.vault, role="admin")
-    handed = f"/v1/vault/vaults/{legacy.vault.id}/members/{heir.id}"
-    assert (await legacy.client.patch(handed, json={"role": "owner"}, headers=legacy.headers)).status_code == 200
+    handed = f"/v1/vault/vaults/{legacy.vault.id}/transfer"
+    offered = await legacy.client.post(handed, json={"user_id": str(heir.id)}, headers=legacy.headers)
+    accepted = await legacy.client.post(f"{handed}/accept", headers=auth(heir))
+    assert (offered.status_code, accepted.is_success) == (201, True)
     assert (await legacy.get(f"{base}/documents", by=grace))["items"] == []
     await legacy.get(f"{base}/documents/{legacy.document.id}/content", by=grace, expect=404)
     assert (await legacy.get("/visit/released", by=grace))["vaults"] == []

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.core.clock import new_id, utc_now
 from app.core.config import Settings
+from app.db.runtime import Runtime
 from app.db.session import Actor, session_scope
 from app.notifications import inbox, tasks
 from app.notifications.hours import Preferences, after_quiet, next_digest
@@ -88,7 +89,9 @@ async def test_preferences_have_defaults_and_are_changed_one_by_one(client: http
         assert (await client.patch(SETTINGS, json=wrong, headers=auth(user))).status_code == 422, wrong
 
 
-async def test_a_cause_is_told_once(client: httpx.AsyncClient, settings: Settings, mailbox: Mailbox):
+async def test_a_cause_is_told_once(
+    own_database: Runtime, client: httpx.AsyncClient, settings: Settings, mailbox: Mailbox
+):
     user = await make_user()
     assert await tell(user, cause="test:same")
     assert not await tell(user, cause="test:same")
@@ -128,7 +131,7 @@ async def test_an_inbox_is_read_page_by_page_and_counted(client: httpx.AsyncClie
 
 
 async def test_what_is_deleted_is_not_sent_and_leaves_no_words(
-    client: httpx.AsyncClient, settings: Settings, mailbox: Mailbox
+    own_database: Runtime, client: httpx.AsyncClient, settings: Settings, mailbox: Mailbox
 ):
     user = await make_user()
     await tell(user, cause="test:deleted")

@@ -51,7 +51,7 @@ class ItemSearch(RequestModel):
     favourite: bool = Field(default=False, description="Only your favourites.")
     trashed: bool = Field(default=False, description="What is in the trash instead.")
     limit: Whole = Field(default=20, ge=1, le=100)
-    cursor: RankedCursor | None = Field(default=None, description="`next_cursor` of the page before.")
+    cursor: RankedCursor | None = Field(default=None, examples=[None], description="`next_cursor` of the page before.")
 
 
 class Match(ResponseModel):

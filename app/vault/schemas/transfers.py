@@ -11,7 +11,7 @@ from app.core.schemas import RequestModel, ResponseModel
 class TransferCreate(RequestModel):
     """Whom the vault is offered to."""
 
-    user_id: UUID = Field(description="A member.")
+    user_id: UUID = Field(examples=["01a1fbe8-3eef-7d27-809c-9cfaba724faa"], description="A member.")
 
 
 class TransferRead(ResponseModel):
