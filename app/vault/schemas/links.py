@@ -1,7 +1,7 @@
 """Shapes of links between records and documents."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
@@ -36,7 +36,7 @@ class DocumentRef(RequestModel):
 
 
 ThingRef = ItemRef | DocumentRef
-LINK = {"source": {"item_id": A_UUID}, "target": {"item_id": ANOTHER_UUID}, "relation": "insures"}
+LINK: Final[dict[str, Any]] = {"source": {"item_id": A_UUID}, "target": {"item_id": ANOTHER_UUID}, "relation": "insures"}
 
 
 class LinkCreate(RequestModel):
