@@ -36,7 +36,11 @@ class DocumentRef(RequestModel):
 
 
 ThingRef = ItemRef | DocumentRef
-LINK: Final[dict[str, Any]] = {"source": {"item_id": A_UUID}, "target": {"item_id": ANOTHER_UUID}, "relation": "insures"}
+LINK: Final[dict[str, Any]] = {
+    "source": {"item_id": A_UUID},
+    "target": {"item_id": ANOTHER_UUID},
+    "relation": "insures",
+}
 
 
 class LinkCreate(RequestModel):
