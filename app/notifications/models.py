@@ -7,9 +7,8 @@ from uuid import UUID
 from sqlalchemy import Computed, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import SEALED_BY, Base, CreatedAt, Id, KeyId, UpdatedAt
+from app.db.base import KEY_OF_BODY, SEALED_BY, Base, CreatedAt, Id, KeyId, UpdatedAt
 
-KEY_OF_BODY = "encode(\"substring\"(body, 2, 16), 'hex'::text)::uuid"
 UserId = Annotated[UUID, mapped_column(ForeignKey("auth_users.id", ondelete="CASCADE"), index=True)]
 SealedBody = Annotated[bytes, mapped_column(info={SEALED_BY: "user_id"})]
 
