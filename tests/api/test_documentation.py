@@ -115,6 +115,7 @@ def test_a_person_signs_in_on_the_docs_page_in_a_browser_that_reaches_nothing_el
         page.click(".auth-btn-wrapper button.authorize")
         page.wait_for_selector("text=Logout")
         page.click("button.btn-done")
+        page.click("#operations-tag-auth")
         page.click("#operations-auth-auth_read_me")
         page.click("#operations-auth-auth_read_me button.execute")
         page.wait_for_selector("#operations-auth-auth_read_me .live-responses-table >> text=200")
