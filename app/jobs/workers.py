@@ -38,6 +38,5 @@ async def seen_workers() -> list[float]:
     if redis is None:
         return []
     now = time.time()
-    names = await redis.zrange(KEY, now - SEEN_SECONDS, "+inf", byscore=True)
-    scores = await redis.zmscore(KEY, names) if names else []
-    return sorted(max(0.0, now - float(score)) for score in scores if score is not None)
+    scores: list[tuple[bytes, float]] = await redis.zrangebyscore(KEY, now - SEEN_SECONDS, "+inf", withscores=True)
+    return sorted(max(0.0, now - float(score)) for _, score in scores)
