@@ -7,19 +7,19 @@ from fastapi import APIRouter, Depends, Form, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from app.api.deps import SettingsDep, device_of
+from app.api.deps import device_of
 from app.auth.errors import InvalidChallenge, SecondFactorRequired
 from app.auth.factor_schemas import SecondFactorAnswer
-from app.core.config import Settings
 from app.core.errors import AppError, NotFound, TooManyRequests, Unauthorized
+from app.db.runtime import current
 from app.operator import pages, sessions
 from app.operator.figures import figures
 from app.operator.schemas import Figures, SecondFactorForm, SignInForm
 
 
-def require_operators(settings: SettingsDep) -> None:
+def require_operators() -> None:
     """Where nobody is an operator there is no such page. Raises `NotFound`."""
-    if not settings.operators:
+    if not current().settings.operators:
         raise NotFound
 
 
@@ -27,24 +27,24 @@ router = APIRouter(prefix="/operator", include_in_schema=False, dependencies=[De
 
 
 @router.get("")
-async def show(request: Request, settings: SettingsDep) -> Response:
+async def show(request: Request) -> Response:
     """Show the page to an operator, and everybody else how to become one."""
     try:
-        async with sessions.as_operator(request, settings):
+        async with sessions.as_operator(request):
             return pages.board()
     except NotFound:
         return pages.sign_in("")
 
 
 @router.get("/figures")
-async def read_figures(request: Request, settings: SettingsDep) -> Figures:
+async def read_figures(request: Request) -> Figures:
     """Tell the numbers. 404 for everybody but operators."""
-    async with sessions.as_operator(request, settings) as session:
+    async with sessions.as_operator(request) as session:
         return await figures(session)
 
 
 @router.post("/sign-in")
-async def sign_in(form: Annotated[SignInForm, Form()], request: Request, settings: SettingsDep) -> Response:
+async def sign_in(form: Annotated[SignInForm, Form()], request: Request) -> Response:
     """Let an operator in, or ask for the second factor."""
     sessions.require_own_form(request)
     try:
@@ -55,20 +55,18 @@ async def sign_in(form: Annotated[SignInForm, Form()], request: Request, setting
         raise
     except AppError as error:
         return pages.sign_in("../", error)
-    return _let_in(settings, cookie)
+    return _let_in(cookie)
 
 
 @router.post("/second-factor")
-async def finish_sign_in(
-    form: Annotated[SecondFactorForm, Form()], request: Request, settings: SettingsDep
-) -> Response:
+async def finish_sign_in(form: Annotated[SecondFactorForm, Form()], request: Request) -> Response:
     """Let an operator in who has answered."""
     sessions.require_own_form(request)
     try:
         cookie = await sessions.finish_sign_in(_answer(form), device_of(request))
     except (Unauthorized, TooManyRequests) as error:
         return pages.refused("../", error)
-    return _let_in(settings, cookie)
+    return _let_in(cookie)
 
 
 def _answer(form: SecondFactorForm) -> SecondFactorAnswer:
@@ -83,16 +81,16 @@ def _answer(form: SecondFactorForm) -> SecondFactorAnswer:
         raise InvalidChallenge from None
 
 
-def _let_in(settings: Settings, cookie: str) -> Response:
-    return sessions.set_cookie(pages.go_to_board(), settings, cookie)
+def _let_in(cookie: str) -> Response:
+    return sessions.set_cookie(pages.go_to_board(), cookie)
 
 
 @router.post("/sign-out")
-async def sign_out(request: Request, settings: SettingsDep) -> Response:
+async def sign_out(request: Request) -> Response:
     """End the session."""
     sessions.require_own_form(request)
-    await sessions.sign_out(request, settings)
-    return sessions.clear_cookie(pages.go_to_board(), settings)
+    await sessions.sign_out(request)
+    return sessions.clear_cookie(pages.go_to_board())
 
 
 @router.get("/files/{name}")

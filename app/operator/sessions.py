@@ -21,11 +21,10 @@ from app.auth.factor_schemas import SecondFactorAnswer
 from app.auth.parts import per_runtime
 from app.auth.principal import Principal
 from app.auth.schemas import TokenPair
-from app.core.config import Settings
 from app.core.errors import Forbidden, NotFound, Unauthorized
 from app.core.security import AccessTokens
 from app.db.acting import acting_for
-from app.db.runtime import Runtime
+from app.db.runtime import Runtime, current
 from app.db.session import SYSTEM, new_session, session_scope
 from app.payments.policy import require_operator
 
@@ -81,10 +80,10 @@ def _session_of(principal: Principal) -> UUID:
     return principal.session_id
 
 
-async def sign_out(request: Request, settings: Settings) -> None:
+async def sign_out(request: Request) -> None:
     """End the session of the cookie, if there is one."""
     try:
-        async with _entered(request, settings) as (session, principal):
+        async with _entered(request) as (session, principal):
             await auth.end_this(session, principal)
             await session.commit()
     except (NotFound, Unauthorized):
@@ -92,10 +91,10 @@ async def sign_out(request: Request, settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def as_operator(request: Request, settings: Settings) -> AsyncIterator[AsyncSession]:
+async def as_operator(request: Request) -> AsyncIterator[AsyncSession]:
     """A transaction of the system on behalf of the operator whose cookie it is. Raises `NotFound` for others."""
     try:
-        async with _entered(request, settings) as (session, principal):
+        async with _entered(request) as (session, principal):
             await require_operator(session, principal)
             async with acting_for(session, SYSTEM):
                 yield session
@@ -104,36 +103,35 @@ async def as_operator(request: Request, settings: Settings) -> AsyncIterator[Asy
 
 
 @asynccontextmanager
-async def _entered(request: Request, settings: Settings) -> AsyncIterator[tuple[AsyncSession, Principal]]:
+async def _entered(request: Request) -> AsyncIterator[tuple[AsyncSession, Principal]]:
     """Raises `Unauthorized` when the cookie or its session is not good."""
-    claims = _tokens().verify(request.cookies.get(cookie_name(settings), ""))
+    claims = _tokens().verify(request.cookies.get(cookie_name(), ""))
     principal = Principal(claims.user_id, frozenset(claims.scope.split()), claims.session_id)
     async with new_session() as session:
         await auth.enter_live_session(session, principal)
         yield session, principal
 
 
-def is_https(settings: Settings) -> bool:
+def is_https() -> bool:
     """Whether browsers come by HTTPS."""
+    settings = current().settings
     return settings.environment == "production" or settings.public_url.startswith("https://")
 
 
-def cookie_name(settings: Settings) -> str:
+def cookie_name() -> str:
     """The cookie's name; browsers hold `__Host-` ones to this host and to HTTPS (RFC 6265bis §4.1.3.2)."""
-    return "__Host-lifevault-operator" if is_https(settings) else "lifevault-operator"
+    return "__Host-lifevault-operator" if is_https() else "lifevault-operator"
 
 
-def set_cookie(response: Response, settings: Settings, value: str) -> Response:
+def set_cookie(response: Response, value: str) -> Response:
     """Give the cookie out; it lives as long as the browser, at most."""
-    response.set_cookie(
-        cookie_name(settings), value, path="/", secure=is_https(settings), httponly=True, samesite="strict"
-    )
+    response.set_cookie(cookie_name(), value, path="/", secure=is_https(), httponly=True, samesite="strict")
     return response
 
 
-def clear_cookie(response: Response, settings: Settings) -> Response:
+def clear_cookie(response: Response) -> Response:
     """Take the cookie back."""
-    response.delete_cookie(cookie_name(settings), path="/", secure=is_https(settings), httponly=True, samesite="strict")
+    response.delete_cookie(cookie_name(), path="/", secure=is_https(), httponly=True, samesite="strict")
     return response
 
 

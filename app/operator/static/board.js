@@ -1,6 +1,6 @@
 // The operators' page: asks for the figures every few seconds, and shows them.
 
-import { HourChart, TimeChart, bars, html, spark } from "./charts.js";
+import { HourChart, TimeChart, bars, breakable, html, spark } from "./charts.js";
 import { History } from "./history.js";
 
 const EVERY_SECONDS = 5;
@@ -48,21 +48,21 @@ const charts = {
     ],
   }),
   latency: new TimeChart("latency", {
-    least: 0.01, format: seconds, tick: (value) => (value ? seconds(value) : "0"),
+    least: 0.01, left: 58, format: seconds, tick: (value) => (value ? seconds(value) : "0"),
     series: [
       { label: "p95", look: "second", area: true, value: (point) => point.p95 },
       { label: "p50", look: "good", value: (point) => point.p50 },
     ],
   }),
   pool: new TimeChart("pool", {
-    least: 4, format: (value) => whole.format(value),
+    least: 4, whole: true, left: 34, format: (value) => whole.format(value),
     series: [
       { label: "open", look: "plain", area: true, value: (point) => point.open },
       { label: "in use", look: "cool", area: true, value: (point) => point.inUse },
     ],
   }),
   queue: new TimeChart("queue", {
-    stacked: true, least: 4, format: (value) => whole.format(value),
+    stacked: true, least: 4, whole: true, left: 34, format: (value) => whole.format(value),
     series: [
       { label: "running", look: "good", area: true, value: (point) => point.running },
       { label: "queued", look: "cool", area: true, value: (point) => point.queued },
@@ -138,7 +138,7 @@ function showTiles(figures) {
   const currencies = Object.entries(day.payments.monthly_cents);
   const subscribers = Object.values(day.payments.subscriptions).reduce((sum, count) => sum + count, 0);
   byId("tiles").replaceChildren(
-    tile("Requests", last ? `${exact.format(total(last))}/s` : "–", `${short.format(traffic.every.buckets.reduce((sum, count) => sum + count, 0))} since start`, spark(points.map(total), "good")),
+    tile("Requests", last ? `${exact.format(total(last))}/s` : "–", `${short.format(traffic.every.buckets.reduce((sum, count) => sum + count, 0))} since start, ${traffic.in_flight} in flight`, spark(points.map(total), "good")),
     tile("Latency p95", last ? seconds(last.p95) : "–", last?.p50 ? `p50 ${seconds(last.p50)}` : "no requests just now", spark(points.map((point) => point.p95), "second")),
     tile("Failed answers", answered ? percent(recent[3] / answered) : "–", `${counted(recent[3], "answer", "answers")} in 5 min`, spark(points.map((point) => point.answers[3]), "bad"), recent[3] ? "bad" : ""),
     tile("Oldest job due", age(waiting.oldest_seconds), `${counted(waiting.queued, "job", "jobs")} queued, ${waiting.running} running`, spark(points.map((point) => point.oldest), "cool"), waiting.oldest_seconds > LATE_SECONDS ? "warn" : ""),
@@ -188,11 +188,11 @@ function showRoutes(figures) {
   const routes = history.routes(figures.traffic, span === "recent").slice(0, SHOWN_ROUTES);
   const most = Math.max(1, ...routes.map((each) => each.count));
   fill("routes", routes.map((each) => [
-    html("span", { class: "route" }, html("b", { class: `method ${each.method.toLowerCase()}` }, each.method), html("span", {}, each.route)),
+    html("span", { class: "route" }, html("b", { class: `method ${each.method.toLowerCase()}` }, each.method), breakable(each.route)),
     html("span", { class: "share" }, html("meter", { min: 0, max: most, value: each.count, "aria-hidden": "true" }), whole.format(each.count)),
     seconds(each.p50), html("span", { class: each.p95 > SLOW_SECONDS ? "warn" : "" }, seconds(each.p95)),
-    html("span", { class: each.failed ? "bad" : "" }, each.failed || each.refused ? html("span", {}, each.failed ? `${whole.format(each.failed)} failed` : "", each.failed && each.refused ? " · " : "", each.refused ? html("span", { class: "refused" }, `${whole.format(each.refused)} refused`) : "") : "–"),
-  ]), ["", "n", "n wide", "n", "n"], span === "recent" ? "No requests in this time yet." : "No requests yet.");
+    quiet(each.refused, "warn"), quiet(each.failed, "bad"),
+  ]), ["", "n", "n wide", "n", "n wide", "n"], span === "recent" ? "No requests in this time yet." : "No requests yet.");
 }
 
 function fill(id, rows, classes, empty) {
@@ -211,13 +211,13 @@ const quiet = (count, look) => html("span", { class: count ? look : "zero" }, wh
 function showWork(figures) {
   const { work } = figures.day;
   charts.hours.draw(work.succeeded_by_hour.map((succeeded, index) => ({ succeeded, failed: work.failed_by_hour[index] })));
-  fill("kinds", work.kinds.slice(0, 14).map((each) => [each.kind, quiet(each.queued, ""), quiet(each.running, ""), quiet(each.succeeded, ""), quiet(each.failed, "bad")]), ["", "n", "n", "n", "n"], "No jobs in a day.");
-  fill("failures", work.failures.map((each) => [each.kind, each.code, quiet(each.count, "bad"), ago(each.last_at, figures.at)]), ["", "", "n", "n"], "No job failed.");
+  fill("kinds", work.kinds.slice(0, 14).map((each) => [breakable(each.kind), quiet(each.queued, ""), quiet(each.running, ""), quiet(each.succeeded, ""), quiet(each.failed, "bad")]), ["", "n", "n wide", "n", "n"], "No jobs in a day.");
+  fill("failures", work.failures.map((each) => [breakable(each.kind), breakable(each.code), quiet(each.count, "bad"), ago(each.last_at, figures.at)]), ["", "", "n", "n"], "No job failed.");
 }
 
 function showModels(figures) {
   const { models } = figures.day;
-  fill("models", models.map((each) => [each.model, whole.format(each.requests), short.format(each.prompt_tokens), short.format(each.completion_tokens), whole.format(each.credits), bars(each.by_hour, "second")]), ["", "n", "n wide", "n wide", "n", "wide"], "No model was asked.");
+  fill("models", models.map((each) => [breakable(each.model), whole.format(each.requests), short.format(each.prompt_tokens), short.format(each.completion_tokens), whole.format(each.credits), bars(each.by_hour, "second")]), ["", "n", "n wide", "n wide", "n", "wide"], "No model was asked.");
   const calls = Object.entries(figures.model_calls).map(([outcome, count]) => `${outcome} ${whole.format(count)}`);
   byId("model-calls").textContent = calls.length ? `Answers asked of a language model since the start: ${calls.join(", ")}.` : "";
 }
@@ -271,6 +271,7 @@ function show(figures) {
 // --- asking --------------------------------------------------------------------------------------------------------
 
 let latest = null;
+let signedOut = false;
 let paused = false;
 let failures = 0;
 let looks = 0;
@@ -327,6 +328,5 @@ document.querySelector("form[action='operator/sign-out']").addEventListener("sub
   signedOut = true;
   History.forget();
 });
-let signedOut = false;
 addEventListener("pagehide", () => { if (!signedOut) history.save(); });
 keepLooking();

@@ -4,6 +4,8 @@ import { SPAN_SECONDS } from "./history.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const EDGE = { left: 44, right: 10, top: 10, bottom: 22 };
+const SHORTEST_SECONDS = 120;
+const TIME_STEPS = [15, 30, 60, 120, 180, 300];
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const exactly = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
@@ -22,10 +24,10 @@ export function html(name, attributes = {}, ...children) {
 }
 
 /** A round number not below the value, and the steps up to it. */
-function scale(most, least = 1) {
+function scale(most, least, whole) {
   const top = Math.max(most, least);
   const power = 10 ** Math.floor(Math.log10(top / 3));
-  const step = [1, 2, 2.5, 5, 10].map((each) => each * power).find((each) => top / each <= 4);
+  const step = Math.max([1, 2, 2.5, 5, 10, 20].map((each) => each * power).find((each) => top / each <= 4 && !(whole && each % 1)), whole ? 1 : 0);
   const steps = Math.ceil(top / step - 1e-9);
   return { top: steps * step, ticks: Array.from({ length: steps + 1 }, (_, index) => index * step) };
 }
@@ -54,7 +56,7 @@ class Chart {
       return { entry, value };
     });
     this.legend.replaceChildren(this.when, ...this.entries.map(({ entry }) => entry));
-    this.root.addEventListener("pointermove", (event) => this.#look(this.indexAt(event.offsetX)));
+    this.root.addEventListener("pointermove", (event) => this.#look(this.indexAt(event.clientX - this.root.getBoundingClientRect().left)));
     this.root.addEventListener("pointerleave", () => this.#look(null));
     this.root.addEventListener("blur", () => this.#look(null));
     this.root.addEventListener("keydown", (event) => this.#step(event));
@@ -79,7 +81,8 @@ class Chart {
     this.data = data;
     const { width, height } = this.host.getBoundingClientRect();
     if (width < 60 || height < 60) return;
-    this.inner = { width: width - EDGE.left - EDGE.right, height: height - EDGE.top - EDGE.bottom };
+    this.left = this.options.left ?? EDGE.left;
+    this.inner = { width: width - this.left - EDGE.right, height: height - EDGE.top - EDGE.bottom };
     this.root.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.root.replaceChildren(...this.paint(width, height));
     this.#tell();
@@ -100,23 +103,24 @@ class Chart {
 
   grid(ticks, y, width) {
     return ticks.flatMap((tick) => [
-      svg("line", { class: tick ? "rule" : "axis", x1: EDGE.left, x2: width - EDGE.right, y1: y(tick), y2: y(tick) }),
-      svg("text", { class: "tick", x: EDGE.left - 8, y: y(tick) + 4, "text-anchor": "end" }, this.options.tick?.(tick) ?? this.options.format(tick)),
+      svg("line", { class: tick ? "rule" : "axis", x1: this.left, x2: width - EDGE.right, y1: y(tick), y2: y(tick) }),
+      svg("text", { class: "tick", x: this.left - 8, y: y(tick) + 4, "text-anchor": "end" }, this.options.tick?.(tick) ?? this.options.format(tick)),
     ]);
   }
 }
 
-/** Lines or stacked areas over the last quarter of an hour. `lead`: the plot may have its own second scale. */
+/** Lines or stacked areas over what the page has seen, a quarter of an hour at most. */
 export class TimeChart extends Chart {
   paint(width, height) {
     const now = Math.max(Date.now() / 1000, this.data.at(-1)?.at ?? 0);
-    const x = (at) => EDGE.left + this.inner.width * (1 - (now - at) / SPAN_SECONDS);
+    const span = Math.min(SPAN_SECONDS, Math.max(SHORTEST_SECONDS, now - (this.data[0]?.at ?? now)));
+    const x = (at) => this.left + this.inner.width * (1 - (now - at) / span);
     this.x = x;
     const layers = this.#layers();
     const most = Math.max(0, ...layers.flatMap(({ rows }) => rows.map((row) => row.high ?? 0)));
-    const { top, ticks } = scale(Math.max(most, this.options.most?.(this.data) ?? 0), this.options.least);
+    const { top, ticks } = scale(most, this.options.least, this.options.whole);
     const y = (value) => EDGE.top + this.inner.height * (1 - value / top);
-    const parts = [...this.grid(ticks, y, width), ...this.#times(now, x, height)];
+    const parts = [...this.grid(ticks, y, width), ...this.#times(now, span, x, height)];
     for (const layer of layers) parts.push(...this.#layer(layer, x, y));
     if (this.looking !== null && this.data[this.looking]) parts.push(...this.#cross(layers, x, y));
     return parts;
@@ -152,12 +156,13 @@ export class TimeChart extends Chart {
     });
   }
 
-  #times(now, x, height) {
-    const every = this.inner.width > 420 ? 180 : 300;
-    const first = Math.ceil((now - SPAN_SECONDS + 20) / every) * every;
+  #times(now, span, x, height) {
+    const every = TIME_STEPS.find((each) => (this.inner.width * each) / span >= 84) ?? 300;
+    const first = Math.ceil((now - span * 0.97) / every) * every;
+    const format = every < 60 ? exactly : clock;
     const times = [];
-    for (let at = first; at <= now; at += every) {
-      times.push(svg("text", { class: "tick", x: x(at), y: height - 6, "text-anchor": "middle" }, clock.format(at * 1000)));
+    for (let at = first; at <= now - span * 0.02; at += every) {
+      times.push(svg("text", { class: "tick", x: x(at), y: height - 6, "text-anchor": "middle" }, format.format(at * 1000)));
     }
     return times;
   }
@@ -185,13 +190,13 @@ export class TimeChart extends Chart {
 export class HourChart extends Chart {
   paint(width, height) {
     const totals = this.data.map((point) => this.options.series.reduce((total, each) => total + each.value(point), 0));
-    const { top, ticks } = scale(Math.max(0, ...totals), this.options.least);
+    const { top, ticks } = scale(Math.max(0, ...totals), this.options.least, true);
     const y = (value) => EDGE.top + this.inner.height * (1 - value / top);
     const step = this.inner.width / Math.max(this.data.length, 1);
     const parts = [...this.grid(ticks, y, width)];
     this.data.forEach((point, index) => {
       let below = 0;
-      const left = EDGE.left + index * step;
+      const left = this.left + index * step;
       for (const series of this.options.series) {
         const value = series.value(point);
         if (value) parts.push(svg("rect", { class: `bar ${series.look} ${this.looking === index ? "seen" : ""}`, x: left + step * 0.14, width: step * 0.72, y: y(below + value), height: Math.max(1, y(below) - y(below + value)), rx: Math.min(2, step * 0.2) }));
@@ -205,7 +210,7 @@ export class HourChart extends Chart {
   }
 
   indexAt(offset) {
-    const index = Math.floor(((offset - EDGE.left) / this.inner.width) * this.data.length);
+    const index = Math.floor(((offset - this.left) / this.inner.width) * this.data.length);
     return index >= 0 && index < this.data.length ? index : null;
   }
 
@@ -215,11 +220,17 @@ export class HourChart extends Chart {
   }
 }
 
+/** A name that may be broken behind its slashes, dots and underscores. */
+export function breakable(text) {
+  return html("span", {}, ...text.split(/(?<=[/._-])/).flatMap((part, index) => (index ? [html("wbr"), part] : [part])));
+}
+
 /** A small line without axes. */
 export function spark(values, look) {
   const width = 120, height = 30;
   const known = values.filter((value) => value !== null);
   const most = Math.max(1e-9, ...known);
+  if (most === 1e-9) look = "plain";
   const root = svg("svg", { class: "spark", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" });
   if (known.length < 2) return root;
   const step = width / (values.length - 1);
