@@ -1,0 +1,18 @@
+"""The end of access to a sealed vault, in the transaction that ends the membership."""
+
+from uuid import UUID
+
+from sqlalchemy import delete, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.vault.sealed.models import heads, wraps
+
+
+async def end_access(session: AsyncSession, vault_id: UUID, user_id: UUID) -> None:
+    """Give somebody no key any more, and want a new one for the others; nothing in a vault that is not sealed.
+
+    The transaction acts for the vault or the system.
+    """
+    wanted = update(heads).where(heads.c.vault_id == vault_id).values(wanted=True).returning(heads.c.vault_id)
+    if await session.scalar(wanted) is not None:
+        await session.execute(delete(wraps).where(wraps.c.vault_id == vault_id, wraps.c.account_id == user_id))

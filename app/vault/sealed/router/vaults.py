@@ -1,0 +1,43 @@
+"""Routes of sealed vaults."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from app.api.deps import SessionDep
+from app.api.problems import problems
+from app.vault.errors import LimitReached, VaultNotFound
+from app.vault.router.access import Reader, Writer
+from app.vault.sealed import service
+from app.vault.sealed.errors import (
+    SealedAccountNeeded,
+    SealedIdTaken,
+    SealedInvalid,
+    UnknownSuite,
+    VaultNotSealed,
+    WrapsIncomplete,
+)
+from app.vault.sealed.schemas import BIGGEST, SealedVaultCreate, SealedVaultRead
+
+router = APIRouter(prefix="/vaults")
+
+After = Annotated[int, Query(ge=0, le=BIGGEST, description="The newest list that you have verified; 0 for all.")]
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses=problems(SealedAccountNeeded, SealedIdTaken, LimitReached, UnknownSuite, SealedInvalid, WrapsIncomplete),
+)
+async def create_sealed_vault(data: SealedVaultCreate, principal: Writer, session: SessionDep) -> SealedVaultRead:
+    """Keep a vault that your client has made: its first list of members, with you alone, and its first key for you."""
+    return await service.create_vault(session, principal, data)
+
+
+@router.get("/{vault_id}", responses=problems(VaultNotFound, VaultNotSealed))
+async def read_sealed_vault(
+    vault_id: UUID, principal: Reader, session: SessionDep, after: After = 0
+) -> SealedVaultRead:
+    """Read what opens a vault for you: the signed lists of its members, and its keys, wrapped for you."""
+    return await service.read_vault(session, principal, vault_id, after)
