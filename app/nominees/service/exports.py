@@ -78,8 +78,10 @@ async def _owned(principal: Principal) -> list[VaultRead]:
     last: UUID | None = None
     while True:
         async with session_scope(principal.actor) as session:
-            page, last = await vaults.list_vaults(session, principal, vaults.Filters(limit=PAGE, before=last))
-        found += [vault for vault in page if vault.role == "owner" and vault.tier == "assisted"]
+            page, last = await vaults.list_vaults(
+                session, principal, vaults.Filters(limit=PAGE, before=last, readable=True)
+            )
+        found += [vault for vault in page if vault.role == "owner"]
         if last is None:
             return found
 

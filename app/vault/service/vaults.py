@@ -97,6 +97,8 @@ async def list_vaults(
         statement = statement.where(vaults.c.trashed_at.is_not(None), members.c.role == "owner")
     else:
         statement = statement.where(vaults.c.trashed_at.is_(None))
+    if filters.readable:
+        statement = statement.where(vaults.c.tier != SEALED)
     page = statement.order_by(vaults.c.id.desc()).limit(filters.limit + 1)
     rows = (await session.execute(page)).mappings().all()
     found = rows[: filters.limit]
