@@ -115,7 +115,7 @@ class HttpTransport:
             case ["chain" | "closing" as kind, epoch]:
                 ended = {each["epoch"]: each for each in self._vault(vault)["epochs"]}
                 found = ended.get(int(epoch), {}).get({"chain": "link"}.get(kind, kind))
-                return _bytes(found) if found else None
+                return None if found is None else _bytes(found)
             case ["items", item, "keys"]:
                 return _bytes(self._item(vault, item)["keys"])
             case ["items", item, "revisions", revision]:

@@ -45,6 +45,7 @@ _ENCODING: Final = BeforeValidator(_decoded), PlainSerializer(_encoded, when_use
 Blob = Annotated[
     bytes, Field(min_length=1), *_ENCODING, WithJsonSchema(_schema(minLength=4, maxLength=MOST_CHARACTERS))
 ]
+Closing = Annotated[bytes, *_ENCODING, WithJsonSchema(_schema(maxLength=MOST_CHARACTERS))]
 Digest = Annotated[bytes, Field(min_length=32, max_length=32), *_ENCODING, WithJsonSchema(_digest_of(32))]
 Clock = Annotated[bytes, Field(min_length=16, max_length=16), *_ENCODING, WithJsonSchema(_digest_of(16))]
 Counter = Annotated[Whole, Field(ge=1, le=BIGGEST, examples=[1])]
@@ -117,7 +118,10 @@ class SealedIdentityRead(ResponseModel):
 class SealedVaultCreate(RequestModel):
     """A new sealed vault: its first list of members, with you alone, and its first key for you."""
 
-    vault_id: UUID = Field(description="Chosen by the client at random: everything in the vault is bound to it.")
+    vault_id: UUID = Field(
+        description="Chosen by the client at random: everything in the vault is bound to it.",
+        examples=["4be0643f-1d98-473b-97cd-ca98a65347dd"],
+    )
     kind: Kind = Field(default="family", examples=["family"])
     members: Blob = Field(description="The signed list.")
     wraps: Wraps = Field(examples=[{}])
@@ -145,14 +149,14 @@ class SealedEpochRead(ResponseModel):
 
     epoch: int
     link: Blob | None = Field(description="Its key under the next one; null when all item keys have moved.")
-    closing: Blob = Field(description="Its last revisions.")
+    closing: Closing = Field(description="Its last revisions.")
 
 
 class SealedEpochEnd(RequestModel):
     """The end of the present epoch."""
 
     link: Blob = Field(description="Its key under the next one.")
-    closing: Blob = Field(description="The last revision of each item, as the list signs it.")
+    closing: Closing = Field(description="The last revision of each item, as the list signs it.")
     clock_before: Digest = Field(description="SHA-256 of the clock that you read before the closing.")
 
 

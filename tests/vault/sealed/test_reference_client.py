@@ -35,6 +35,8 @@ async def test_who_is_removed_is_out_at_once_and_the_others_go_on(client: httpx.
     item = await in_thread(vault.items.put, {"title": "Will"})
     await let_in(client, alice, bob, vault, "admin")
 
+    empty = await in_thread(alice.sealed.create_vault)
+    assert await in_thread(empty.renew_key) == 0
     moved = await in_thread(vault.remove_member, bob.id)
 
     assert moved == 1
