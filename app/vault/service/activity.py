@@ -33,6 +33,8 @@ OPEN_TO_ALL: Final = (
     "vault.item_version_restored",
     "vault.item_part_restored",
     "vault.document_version_added",
+    "vault.sealed_epoch_begun",
+    "vault.sealed_keys_changed",
 )
 
 

@@ -3,7 +3,6 @@
 So 412, 422 and 409 say that somebody may do it, if what they send were right.
 """
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,14 +10,12 @@ import httpx
 import pytest
 from sqlalchemy import insert
 
-from app.db.runtime import Runtime
 from app.db.session import Actor, session_scope
 from app.vault.models import vaults
 from app.vault.sealed.models import heads
 from app.vault.sealed.schemas import EXAMPLE
-from tests.conftest import application
 from tests.factories import TestUser, auth, make_member, make_user, make_vault
-from tests.vault.sealed.home import make_person
+from tests.vault.sealed.conftest import People
 
 ROLES = ("owner", "admin", "editor", "viewer", "removed", "stranger", "nobody")
 D32, D16 = "A" * 43 + "=", "A" * 22 + "=="
@@ -82,24 +79,22 @@ class House:
 
 
 @pytest.fixture(scope="module")
-async def house(runtime: Runtime) -> AsyncIterator[House]:
-    people = {role: await make_user() for role in ROLES if role != "nobody"}
-    vault = await make_vault(people["owner"])
+async def house(people: People) -> House:
+    client, keys = people.client, people.mallory.id
+    persons = {role: await make_user() for role in ROLES if role != "nobody"}
+    vault = await make_vault(persons["owner"])
     async with session_scope() as session:
         await session.execute(vaults.update().where(vaults.c.id == vault.id).values(tier="sealed"))
     async with session_scope(Actor.vault(vault.id)) as session:
         head = {"counter": 1, "epoch": 1, "wanted": False, "clock": bytes(16), "items": 0, "size": 0}
         await session.execute(insert(heads).values(vault_id=vault.id, **head))
     for role in ("admin", "editor", "viewer", "removed"):
-        await make_member(vault, role="admin" if role == "removed" else role, user=people[role])
-    transport = httpx.ASGITransport(application(runtime.settings), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://lifevault.test") as client:
-        path = f"/v1/vault/vaults/{vault.id}/members/{people['removed'].id}"
-        assert (await client.delete(path, headers=auth(people["owner"]))).status_code == 204
-        async with session_scope(Actor.vault(vault.id)) as session:
-            await session.execute(heads.update().where(heads.c.vault_id == vault.id).values(wanted=False))
-        keys = await make_person(client, "Somebody else")
-        yield House(people, vault.id, keys.id, client)
+        await make_member(vault, role="admin" if role == "removed" else role, user=persons[role])
+    path = f"/v1/vault/vaults/{vault.id}/members/{persons['removed'].id}"
+    assert (await client.delete(path, headers=auth(persons["owner"]))).status_code == 204
+    async with session_scope(Actor.vault(vault.id)) as session:
+        await session.execute(heads.update().where(heads.c.vault_id == vault.id).values(wanted=False))
+    return House(persons, vault.id, keys, client)
 
 
 @pytest.mark.parametrize(("method", "path", "expected"), OPERATIONS, ids=[f"{m} {p}" for m, p, _ in OPERATIONS])

@@ -2,18 +2,18 @@
 
 import httpx
 
-from app.db.runtime import Runtime
 from app.sealed.client import SealedClient
 from app.sealed.files import SMALLEST_CHUNK
 from app.sealed.http import HttpTransport
 from app.sealed.members import Role
+from tests.vault.sealed.conftest import People
 from tests.vault.sealed.home import in_thread, let_in, make_person, password, rows, sender
 
 SCAN = [bytes([number]) * SMALLEST_CHUNK for number in range(2)] + [b"the last page"]
 
 
-async def test_a_vault_is_made_shared_written_to_and_read(client: httpx.AsyncClient, runtime: Runtime):
-    alice, bob = await make_person(client, "Alice"), await make_person(client, "Bob")
+async def test_a_vault_is_made_shared_written_to_and_read(people: People):
+    client, alice, bob = people.client, people.alice, people.bob
     vault = await in_thread(alice.sealed.create_vault)
     scan = await in_thread(vault.put_file, SCAN, SMALLEST_CHUNK)
     passport = await in_thread(vault.items.put, {"title": "Passport", "number": "X1", "scan": scan.to_text()})
@@ -29,8 +29,8 @@ async def test_a_vault_is_made_shared_written_to_and_read(client: httpx.AsyncCli
     assert await in_thread(vault.items.is_deleted, passport)
 
 
-async def test_who_is_removed_is_out_at_once_and_the_others_go_on(client: httpx.AsyncClient, runtime: Runtime):
-    alice, bob = await make_person(client, "Alice"), await make_person(client, "Bob")
+async def test_who_is_removed_is_out_at_once_and_the_others_go_on(people: People):
+    client, alice, bob = people.client, people.alice, people.bob
     vault = await in_thread(alice.sealed.create_vault)
     item = await in_thread(vault.items.put, {"title": "Will"})
     await let_in(client, alice, bob, vault, "admin")
@@ -48,8 +48,8 @@ async def test_who_is_removed_is_out_at_once_and_the_others_go_on(client: httpx.
     assert vault.keyring.secrets.keys() == {2}
 
 
-async def test_another_device_opens_by_password_and_after_a_rotation(client: httpx.AsyncClient, runtime: Runtime):
-    alice, bob = await make_person(client, "Alice"), await make_person(client, "Bob")
+async def test_another_device_opens_by_password_and_after_a_rotation(client: httpx.AsyncClient, people: People):
+    alice, bob = await make_person(client, "Alice"), people.bob
     vault = await in_thread(alice.sealed.create_vault)
     item = await in_thread(vault.items.put, {"title": "Will"})
     await let_in(client, alice, bob, vault, "viewer")
