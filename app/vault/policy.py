@@ -120,11 +120,16 @@ async def require(
     return str(row.role)
 
 
-async def require_vaults(session: AsyncSession, principal: Principal, vault_ids: Sequence[UUID]) -> None:
-    """See that the principal, and the server for them, may read these vaults. Raises `VaultNotFound`, `VaultSealed`."""
+async def require_vaults(
+    session: AsyncSession, principal: Principal, vault_ids: Sequence[UUID], *, any_tier: bool = False
+) -> None:
+    """See that the principal may read each of these vaults, and unless for `any_tier` the server, too.
+
+    Raises `VaultNotFound`, `VaultSealed`.
+    """
     seen = visible_vaults(principal.user_id).where(members.c.vault_id.in_(vault_ids)).add_columns(vaults.c.tier)
     rows = (await session.execute(seen)).all()
     if len(rows) != len(set(vault_ids)):
         raise VaultNotFound
-    if any(row.tier == SEALED for row in rows):
+    if not any_tier and any(row.tier == SEALED for row in rows):
         raise VaultSealed
