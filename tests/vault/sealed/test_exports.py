@@ -29,10 +29,10 @@ async def test_an_export_holds_sealed_vaults_as_they_are_and_the_password_opens_
     await make_item(bob.user, await make_vault(bob.user, name="Sealed"), title="In clear")
     vault = await in_thread(alice.sealed.create_vault)
     scan = await in_thread(vault.put_file, [SCAN], SMALLEST_CHUNK)
-    item = await in_thread(vault.items.put, {"title": "Passport", "number": "X1"})
+    item = await in_thread(vault.items.put, {"title": "Reisepass", "number": "X1"})
     await let_in(client, alice, bob, vault, "viewer")
     await in_thread(vault.renew_key)
-    await in_thread(vault.items.put, {"title": "Passport", "number": "X2", "scan": scan.to_text()}, item)
+    await in_thread(vault.items.put, {"title": "Reisepass", "number": "X2", "scan": scan.to_text()}, item)
     gone = await in_thread(vault.items.put, {"title": "Thrown away"})
     await in_thread(vault.items.delete, gone)
 
@@ -46,7 +46,7 @@ async def test_an_export_holds_sealed_vaults_as_they_are_and_the_password_opens_
     assert not [name for name in names if f"/{alice.id}" in name], "what others open with is theirs"
     assert b"sealed open" in archive.read("README.txt")
     assert [each["title"] for plain in about["vaults"] for each in plain["items"]] == ["In clear"]
-    assert b"Passport" not in b"".join(archive.read(name) for name in names)
+    assert b"Reisepass" not in b"".join(archive.read(name) for name in names)
     manifest = json.loads(archive.read("manifest.json"))
     assert {each["path"] for each in manifest["files"]} == names - {"manifest.json"}
     folder = tmp_path / "export"
