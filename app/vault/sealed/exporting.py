@@ -13,6 +13,7 @@ from app.db.acting import acting_for
 from app.db.session import Actor
 from app.sealed import names
 from app.vault.errors import ContentDamaged
+from app.vault.models import members
 from app.vault.sealed.models import accounts, chunks, epochs, heads, lists, revisions, sealed_items, wraps
 from app.vault.sealed.service.access import require_sealed
 from app.vault.sealed.service.files import chunk_content
@@ -59,7 +60,8 @@ async def _keys(session: AsyncSession, principal: Principal, vault_id: UUID) -> 
     found = {names.clock_name(vault_id): head["clock"]}
     for row in await session.execute(select(lists).where(lists.c.vault_id == vault_id)):
         found[names.members_name(vault_id, row.counter)] = row.envelope
-    mine = wraps.c.vault_id == vault_id, wraps.c.account_id == principal.user_id
+    others = select(members.c.user_id).where(members.c.vault_id == vault_id, members.c.user_id != principal.user_id)
+    mine = wraps.c.vault_id == vault_id, wraps.c.account_id.not_in(others)  # and those of legacy keys
     for row in await session.execute(select(wraps).where(*mine)):
         found[names.wrap_name(vault_id, row.epoch, row.account_id)] = row.envelope
     for row in await session.execute(select(epochs).where(epochs.c.vault_id == vault_id)):

@@ -39,7 +39,7 @@ from app.vault.sealed.schemas import (
 
 router = APIRouter()
 
-ADDING = (VaultNotSealed, StaleRevision, OwnerStays, NotWaiting, EpochWanted, SealedAccountNeeded, LimitReached)
+ADDING = (VaultNotSealed, StaleRevision, OwnerStays, NotWaiting, EpochWanted, LimitReached)
 
 
 @router.post(

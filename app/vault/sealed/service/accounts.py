@@ -179,10 +179,16 @@ def _meet(one: UUID, other: UUID) -> Select[Any]:
 
 async def own_state(session: AsyncSession, user_id: UUID) -> AccountState:
     """The state of an account, for the system or the person. Raises `SealedAccountNeeded`."""
-    state = await session.scalar(select(accounts.c.state).where(accounts.c.user_id == user_id))
+    state = await find_state(session, user_id)
     if state is None:
         raise SealedAccountNeeded
-    return checking.state_of(state)
+    return state
+
+
+async def find_state(session: AsyncSession, user_id: UUID) -> AccountState | None:
+    """The state of an account; None if there is no such account. For the system or the person."""
+    state = await session.scalar(select(accounts.c.state).where(accounts.c.user_id == user_id))
+    return None if state is None else checking.state_of(state)
 
 
 async def _mine(session: AsyncSession, principal: Principal, *, lock: bool = False) -> Any:

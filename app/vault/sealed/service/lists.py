@@ -1,6 +1,6 @@
 """Signed lists of members: whoever a list lets in is let in, whoever it leaves out is out, in the same transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,11 +16,12 @@ from app.sealed.members import MANAGERS, Member, MemberList, Role
 from app.vault.errors import OwnerStays, StaleRevision
 from app.vault.models import vaults
 from app.vault.sealed import checking
-from app.vault.sealed.errors import EpochUnfinished, EpochWanted, SealedInvalid
+from app.vault.sealed.errors import EpochUnfinished, EpochWanted, NotWaiting, SealedInvalid
 from app.vault.sealed.models import epochs, lists, sealed_items, wraps
 from app.vault.sealed.schemas import SealedEpochEnd, SealedListAdd, SealedVaultRead
 from app.vault.sealed.service.access import head_of, move_head, require_clock, require_sealed
-from app.vault.sealed.service.accounts import own_state
+from app.vault.sealed.service.accounts import find_state
+from app.vault.sealed.service.legacy import legacy_identity
 from app.vault.sealed.service.people import give_role, let_in, put_out, roles_of
 from app.vault.sealed.service.vaults import read_vault
 
@@ -41,12 +42,13 @@ async def add_list(session: AsyncSession, principal: Principal, vault_id: UUID, 
         checking.require(after.has(principal.user_id))  # who signs a list stays on it; one leaves at …/leave
         ends = _end_of(before, after, data)
         _require_same_owner(before, after)
-        await _require_everybody_counts(session, head, after)
+        papers = await _papers(session, after)
+        await _require_everybody_counts(session, head, after, papers)
         if ends:
             require_clock(head, ends.clock_before)
             await _end_epoch(session, head, after, ends)
         await _put_wraps(session, before, after, data)
-        await _apply(session, principal, before, after)
+        await _apply(session, principal, before, after, papers)
         grows = len(data.members) + (len(ends.closing) if ends else 0)
         counted = {"counter": after.counter, "epoch": after.epoch, "wanted": head["wanted"] and ends is None}
         await move_head(session, head, clock=data.clock, grows=grows, **counted)
@@ -95,14 +97,29 @@ def _require_same_owner(before: MemberList, after: MemberList) -> None:
         raise OwnerStays("A sealed vault keeps its owner")
 
 
-async def _require_everybody_counts(session: AsyncSession, head: Any, after: MemberList) -> None:
+async def _require_everybody_counts(
+    session: AsyncSession, head: Any, after: MemberList, papers: Collection[UUID]
+) -> None:
     """Nobody stays on the list who has left, and no list but that of a new epoch comes after somebody left."""
     if not head["wanted"]:
         return
-    present = (await roles_of(session, head["vault_id"])).keys()
+    present = {*await roles_of(session, head["vault_id"]), *papers}
     ghosts = any(each.identity.account not in present for each in after.members)
     if ghosts or after.epoch == head["epoch"]:
         raise EpochWanted
+
+
+async def _papers(session: AsyncSession, after: MemberList) -> set[UUID]:
+    """Those on the list who are nobody's account but the owner's legacy keys; these read, and do nothing else."""
+    [owner] = (each.identity.account for each in after.members if each.role is Role.OWNER)
+    found = set[UUID]()
+    async with acting_for(session, SYSTEM):  # an owner's legacy keys are the owner's own
+        for each in after.members:
+            keys = await legacy_identity(session, owner, each.identity.account)
+            if keys is not None:
+                checking.require(keys == each.identity and each.role is Role.VIEWER)
+                found.add(keys.account)
+    return found
 
 
 async def _end_epoch(session: AsyncSession, head: Any, after: MemberList, ends: SealedEpochEnd) -> None:
@@ -133,16 +150,18 @@ def new_keys(before: MemberList, after: MemberList) -> Sequence[Member]:
     return [each for each in after.members if each.identity not in known]
 
 
-async def _apply(session: AsyncSession, principal: Principal, before: MemberList, after: MemberList) -> None:
+async def _apply(
+    session: AsyncSession, principal: Principal, before: MemberList, after: MemberList, papers: Collection[UUID]
+) -> None:
     """Make memberships what the list says, and see that the keys on it are those of these people."""
-    async with acting_for(session, SYSTEM):  # other people's accounts
-        for each in new_keys(before, after):
-            state = await own_state(session, each.identity.account)
-            checking.require(state.identity == each.identity)
-    vault_id = after.vault
+    vault_id, fresh = after.vault, new_keys(before, after)
+    await _require_own_keys(session, [each for each in fresh if each.identity.account not in papers])
     for each in after.members:
         account_id, role = each.identity.account, str(each.role)
-        if not before.has(account_id):
+        if account_id in papers:
+            if not before.has(account_id):
+                await audit.record(session, principal, vault_id, "vault.legacy_keys_let_in", account_id)
+        elif not before.has(account_id):
             await let_in(session, principal, vault_id, account_id, role)
         elif before.member(account_id).role is not each.role:
             await give_role(session, principal, vault_id, account_id, role, str(before.member(account_id).role))
@@ -151,6 +170,16 @@ async def _apply(session: AsyncSession, principal: Principal, before: MemberList
             await put_out(session, principal, vault_id, gone.identity.account)
     if after.epoch > before.epoch:
         await audit.record(session, principal, vault_id, "vault.sealed_epoch_begun", epoch=after.epoch)
-    for each in new_keys(before, after):
+    for each in fresh:
         if before.has(each.identity.account):
             await audit.record(session, principal, vault_id, "vault.sealed_keys_changed", each.identity.account)
+
+
+async def _require_own_keys(session: AsyncSession, fresh: Sequence[Member]) -> None:
+    """See that keys which are new on the list are the present ones of their accounts."""
+    async with acting_for(session, SYSTEM):  # other people's accounts
+        for each in fresh:
+            state = await find_state(session, each.identity.account)
+            if state is None:
+                raise NotWaiting
+            checking.require(state.identity == each.identity)
