@@ -14,7 +14,7 @@ from uuid import UUID
 
 from app.nominees import age
 from app.nominees.shamir import combine
-from app.sealed.errors import Tampered
+from app.sealed.errors import NotAllowed, Tampered
 from app.sealed.exported import write_vault
 from app.sealed.identity import Identity
 from app.sealed.legacy import legacy_keys, open_as_nominee
@@ -82,12 +82,18 @@ def _inside(name: str) -> PurePosixPath:
 
 
 def _open_sealed(folder: Path, set_id: UUID, secret: bytes, owner_words: str) -> None:
-    """Put what the blobs of sealed vaults say beside them, one folder for each vault. Raises `SealedError`."""
+    """Put what the blobs of sealed vaults say beside them, one folder for each vault that lets these keys read.
+
+    Raises `SealedError`.
+    """
     root = folder / SEALED
     blobs = {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
     vaults = {name.split("/")[1] for name in blobs if name.startswith("vaults/")}
     for vault in sorted(vaults):
-        opened = open_as_nominee(MemoryTransport(blobs), legacy_keys(set_id, secret), _vault_id(vault), owner_words)
+        try:
+            opened = open_as_nominee(MemoryTransport(blobs), legacy_keys(set_id, secret), _vault_id(vault), owner_words)
+        except NotAllowed:
+            continue  # it does not let these keys read
         write_vault(opened, folder / f"sealed vault {vault}")
 
 

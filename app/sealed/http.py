@@ -54,6 +54,7 @@ class HttpTransport:
     def __init__(self, send: Send) -> None:
         self._send = send
         self._vaults: dict[str, dict[str, Any]] = {}
+        self._lists: dict[str, list[str]] = {}  # they never change: only those to come are asked for
         self._items: dict[tuple[str, str], dict[str, Any]] = {}
         self._wraps: dict[str, bytes | None] = {}
 
@@ -105,17 +106,19 @@ class HttpTransport:
     def _of_vault(self, vault: str, rest: list[str]) -> bytes | None:
         match rest:
             case ["members", counter]:
-                lists = self._vault(vault, fresh=counter == "1")["members"]
+                newest = self._vault(vault, fresh=counter == "1")["counter"]
+                lists = self._lists[vault][:newest]
                 return _bytes(lists[int(counter) - 1]) if 0 < int(counter) <= len(lists) else None
             case ["clock"]:
                 return _bytes(self._vault(vault, fresh=True)["clock"])
             case ["wraps", epoch, _]:
                 head = self._vault(vault)
                 return _bytes(head["wrap"]) if head["epoch"] == int(epoch) and head["wrap"] else None
-            case ["chain" | "closing" as kind, epoch]:
-                ended = {each["epoch"]: each for each in self._vault(vault)["epochs"]}
-                found = ended.get(int(epoch), {}).get({"chain": "link"}.get(kind, kind))
-                return None if found is None else _bytes(found)
+            case ["chain", epoch]:
+                links = {each["epoch"]: each["link"] for each in self._vault(vault)["links"]}
+                return _bytes(links[int(epoch)]) if int(epoch) in links else None
+            case ["closing", epoch]:
+                return _bytes(self._json("GET", f"{ROOT}/vaults/{vault}/epochs/{epoch}")["closing"])
             case ["items", item, "keys"]:
                 return _bytes(self._item(vault, item)["keys"])
             case ["items", item, "revisions", revision]:
@@ -127,7 +130,10 @@ class HttpTransport:
     def _vault(self, vault: str, *, fresh: bool = False) -> dict[str, Any]:
         """Read whole at the first list, so that lists, wraps and links of one reading belong together."""
         if fresh or vault not in self._vaults:
-            self._vaults[vault] = self._json("GET", f"{ROOT}/vaults/{vault}?after=0")
+            known = self._lists.setdefault(vault, [])
+            head = self._json("GET", f"{ROOT}/vaults/{vault}?after={len(known)}")
+            known += head["members"]
+            self._vaults[vault] = head
         return self._vaults[vault]
 
     def _item(self, vault: str, item: str) -> dict[str, Any]:

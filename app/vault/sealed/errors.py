@@ -93,6 +93,12 @@ class CandidateNotFound(NotFound):
     title = "Nobody of this id waits to be let into this vault"
 
 
+class SealedEpochNotFound(NotFound):
+    """No such epoch in this sealed vault, or it has not ended."""
+
+    title = "There is no such epoch that has ended"
+
+
 class SealedItemNotFound(NotFound):
     """No such item in this sealed vault."""
 

@@ -141,15 +141,21 @@ class SealedVaultRead(ResponseModel):
     size: int = Field(description="Bytes of ciphertext.")
     members: list[Blob] = Field(description="The signed lists after the one that you asked from, in their order.")
     wrap: Blob | None = Field(description="The key of the present epoch, for you.")
-    epochs: list["SealedEpochRead"] = Field(description="Those that have ended, in their order.")
+    links: list["SealedLinkRead"] = Field(description="Keys of ended epochs that are still needed, in their order.")
+
+
+class SealedLinkRead(ResponseModel):
+    """The key of an epoch under that of the next; it goes when all item keys have moved."""
+
+    epoch: int
+    link: Blob
 
 
 class SealedEpochRead(ResponseModel):
     """An epoch that has ended."""
 
     epoch: int
-    link: Blob | None = Field(description="Its key under the next one; null when all item keys have moved.")
-    closing: Closing = Field(description="Its last revisions.")
+    closing: Closing = Field(description="Its last revisions, as the list that ended it signs them.")
 
 
 class SealedEpochEnd(RequestModel):

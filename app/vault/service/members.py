@@ -67,10 +67,10 @@ async def remove_member(session: AsyncSession, principal: Principal, vault_id: U
     if await _role_of(session, vault_id, user_id) == "owner":
         raise OwnerStays
     async with acting_for(session, Actor.vault(vault_id)):
+        await end_access(session, vault_id, user_id)
         gone = delete(members).where(members.c.vault_id == vault_id, members.c.user_id == user_id)
         if await session.scalar(gone.where(members.c.role != "owner").returning(members.c.id)) is None:
             raise OwnerStays
-        await end_access(session, vault_id, user_id)
         action = "vault.member_left" if user_id == principal.user_id else "vault.member_removed"
         await audit.record(session, principal, vault_id, action, user_id)
     await emit(session, "vault.member_removed", vault_id=vault_id, user_id=user_id)

@@ -30,6 +30,7 @@ from app.vault.etags import check_revision
 from app.vault.models import invitations, members, vaults
 from app.vault.policy import SEALED, require
 from app.vault.schemas.vaults import VaultCreate, VaultRead, VaultUpdate
+from app.vault.sealed.models import candidates
 from app.vault.service.listing import FIRST_PAGE, Filters
 from app.vault.service.room import require_below
 
@@ -157,7 +158,9 @@ async def update_vault(
 async def _is_shared(session: AsyncSession, vault_id: UUID) -> bool:
     people = select(func.count()).select_from(members).where(members.c.vault_id == vault_id)
     invited = select(func.count()).select_from(invitations).where(invitations.c.vault_id == vault_id)
-    held = await session.scalar(select(people.scalar_subquery() + invited.scalar_subquery()))
+    waiting = select(func.count()).select_from(candidates).where(candidates.c.vault_id == vault_id)
+    counts = people.scalar_subquery() + invited.scalar_subquery() + waiting.scalar_subquery()
+    held = await session.scalar(select(counts))
     return (held or 0) > 1
 
 

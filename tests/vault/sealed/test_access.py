@@ -28,6 +28,7 @@ operation                                       owner admin editor viewer remove
 POST    sealed/vaults                             409   409    409    409     409      409    401
 GET     sealed/vaults/{vault}                     200   200    200    200     404      404    401
 POST    sealed/vaults/{vault}/lists               422   422    422    422     404      404    401
+GET     sealed/vaults/{vault}/epochs/1            404   404    404    404     404      404    401
 POST    sealed/vaults/{vault}/finish-epoch        204   204    204    403     404      404    401
 GET     sealed/vaults/{vault}/candidates          200   200    403    403     404      404    401
 DELETE  sealed/vaults/{vault}/candidates/{id}     404   404    403    403     404      404    401

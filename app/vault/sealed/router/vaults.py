@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from app.api.deps import SessionDep
 from app.api.problems import problems
@@ -12,16 +12,18 @@ from app.vault.router.access import Reader, Writer
 from app.vault.sealed import service
 from app.vault.sealed.errors import (
     SealedAccountNeeded,
+    SealedEpochNotFound,
     SealedIdTaken,
     SealedInvalid,
     UnknownSuite,
     VaultNotSealed,
     WrapsIncomplete,
 )
-from app.vault.sealed.schemas import BIGGEST, SealedVaultCreate, SealedVaultRead
+from app.vault.sealed.schemas import BIGGEST, SealedEpochRead, SealedVaultCreate, SealedVaultRead
 
 router = APIRouter(prefix="/vaults")
 
+Epoch = Annotated[int, Path(ge=1, le=BIGGEST)]
 After = Annotated[int, Query(ge=0, le=BIGGEST, description="The newest list that you have verified; 0 for all.")]
 
 
@@ -41,3 +43,9 @@ async def read_sealed_vault(
 ) -> SealedVaultRead:
     """Read what opens a vault for you: the signed lists of its members, and its keys, wrapped for you."""
     return await service.read_vault(session, principal, vault_id, after)
+
+
+@router.get("/{vault_id}/epochs/{epoch}", responses=problems(VaultNotFound, VaultNotSealed, SealedEpochNotFound))
+async def read_sealed_epoch(vault_id: UUID, epoch: Epoch, principal: Reader, session: SessionDep) -> SealedEpochRead:
+    """Read which revisions were the last ones when an epoch ended: what is older than that belongs to it."""
+    return await service.read_epoch(session, principal, vault_id, epoch)

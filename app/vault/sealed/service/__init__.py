@@ -13,7 +13,7 @@ from app.vault.sealed.service.candidates import accept_invitation, list_candidat
 from app.vault.sealed.service.files import delete_file, put_chunk, read_chunk
 from app.vault.sealed.service.items import list_items, list_revisions, move_keys, read_item, write_item
 from app.vault.sealed.service.lists import add_list, finish_epoch
-from app.vault.sealed.service.vaults import create_vault, read_vault
+from app.vault.sealed.service.vaults import create_vault, read_epoch, read_vault
 
 __all__ = [
     "accept_invitation",
@@ -30,6 +30,7 @@ __all__ = [
     "put_chunk",
     "read_account",
     "read_chunk",
+    "read_epoch",
     "read_identity",
     "read_item",
     "read_vault",

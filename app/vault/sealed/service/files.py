@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit import service as audit
@@ -103,13 +103,13 @@ async def chunk_content(blob_name: str, size: int, expected: bytes) -> bytes:
 async def delete_file(session: AsyncSession, principal: Principal, vault_id: UUID, file_id: UUID) -> None:
     """Destroy all chunks of a file. Raises `VaultNotFound`, `VaultNotSealed`, `RoleTooLow`, `SealedFileNotFound`."""
     await require_sealed(session, principal, vault_id, "write")
+    head = await head_of(session, vault_id, lock=True)
     gone = delete(chunks).where(chunks.c.vault_id == vault_id, chunks.c.file_id == file_id)
     rows = (await session.execute(gone.returning(chunks.c.blob_name, chunks.c.size))).all()
     if not rows:
         raise SealedFileNotFound
-    freed = heads.c.size - sum(row.size for row in rows)
-    shrunk = update(heads).where(heads.c.vault_id == vault_id).values(size=func.greatest(0, freed))
-    await session.execute(shrunk)
+    size = head["size"] - sum(row.size for row in rows)
+    await session.execute(update(heads).where(heads.c.vault_id == vault_id).values(size=size))
     ids = {"subject_id": file_id, "vault_id": vault_id, "user_id": principal.user_id}
     for begin in range(0, len(rows), NAMES_AT_ONCE):
         names = ",".join(row.blob_name for row in rows[begin:][:NAMES_AT_ONCE])

@@ -13,9 +13,9 @@ from app.vault.models import vaults
 from app.vault.policy import SEALED
 from app.vault.schemas.vaults import VaultCreate
 from app.vault.sealed import checking
-from app.vault.sealed.errors import SealedIdTaken
+from app.vault.sealed.errors import SealedEpochNotFound, SealedIdTaken
 from app.vault.sealed.models import epochs, heads, lists, wraps
-from app.vault.sealed.schemas import SealedEpochRead, SealedVaultCreate, SealedVaultRead
+from app.vault.sealed.schemas import SealedEpochRead, SealedLinkRead, SealedVaultCreate, SealedVaultRead
 from app.vault.sealed.service.access import head_of, require_sealed
 from app.vault.sealed.service.accounts import own_state
 from app.vault.service.vaults import add_vault
@@ -53,8 +53,8 @@ async def read_vault(session: AsyncSession, principal: Principal, vault_id: UUID
     newer = select(lists.c.envelope).where(lists.c.vault_id == vault_id, lists.c.counter > after)
     signed = (await session.scalars(newer.order_by(lists.c.counter))).all()
     mine = wraps.c.vault_id == vault_id, wraps.c.account_id == principal.user_id, wraps.c.epoch == head["epoch"]
-    ended = select(epochs).where(epochs.c.vault_id == vault_id).order_by(epochs.c.epoch)
-    shown = [SealedEpochRead.model_validate(row) for row in await session.execute(ended)]
+    needed = epochs.c.vault_id == vault_id, epochs.c.link.is_not(None)
+    links = select(epochs.c.epoch, epochs.c.link).where(*needed).order_by(epochs.c.epoch)
     return SealedVaultRead(
         vault_id=vault_id,
         role=role,
@@ -66,5 +66,15 @@ async def read_vault(session: AsyncSession, principal: Principal, vault_id: UUID
         size=head["size"],
         members=signed,
         wrap=await session.scalar(select(wraps.c.envelope).where(*mine)),
-        epochs=shown,
+        links=[SealedLinkRead.model_validate(row) for row in await session.execute(links)],
     )
+
+
+async def read_epoch(session: AsyncSession, principal: Principal, vault_id: UUID, epoch: int) -> SealedEpochRead:
+    """How an epoch ended. Raises `VaultNotFound`, `VaultNotSealed`, `SealedEpochNotFound`."""
+    await require_sealed(session, principal, vault_id, "read")
+    same = epochs.c.vault_id == vault_id, epochs.c.epoch == epoch
+    row = (await session.execute(select(epochs.c.epoch, epochs.c.closing).where(*same))).one_or_none()
+    if row is None:
+        raise SealedEpochNotFound
+    return SealedEpochRead.model_validate(row)
