@@ -1,5 +1,7 @@
 """How people come into sealed vaults, whose keys they see, and what everybody is told."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 
@@ -237,3 +239,33 @@ async def test_a_password_and_a_recovery_key_open_and_others_do_not(people: Peop
     await in_thread(SealedClient.recover, device(), person.id, person.recovery, "another long one")
     with pytest.raises(WrongPassword):
         await in_thread(SealedClient.unlock, device(), person.id, password("Gus"))
+
+
+async def test_requests_at_the_same_time_take_effect_once_and_none_breaks(people: People):
+    client, alice, bob = people.client, people.alice, people.bob
+    vault = await in_thread(alice.sealed.create_vault)
+    await let_in(client, alice, bob, vault, "editor")
+    held: list[tuple[str, str, bytes | None, str]] = []
+    send = sender(client, alice.user)
+
+    def holding(method: str, path: str, body: bytes | None, content_type: str) -> tuple[int, bytes]:
+        if method == "GET":
+            return send(method, path, body, content_type)
+        held.append((method, path, body, content_type))
+        return 412, b'{"code": "stale-revision"}'
+
+    device = SealedClient(HttpTransport(holding), alice.sealed.account, alice.sealed.pins)
+    opened = await in_thread(device.open_vault, vault.id)
+    for act in (lambda: opened.items.put({"title": "Will"}), lambda: opened.remove_member(bob.id)):
+        with pytest.raises(Conflict):
+            await in_thread(act)
+    item, removal = held
+    path = f"/v1/vault/vaults/{vault.id}/members/{bob.id}"
+
+    written = await asyncio.gather(*(in_thread(send, *item) for _ in range(4)))
+    assert sorted(status for status, _ in written) == [200, 412, 412, 412]
+    removals = [in_thread(send, *removal), in_thread(send, "DELETE", path, None, ""), in_thread(send, *removal)]
+    statuses = [status for status, _ in await asyncio.gather(*removals)]
+    assert set(statuses) <= {201, 204, 404, 412, 422}, "the closing is one of before the item was written"
+    await in_thread(vault.remove_member, bob.id)
+    assert await in_thread(vault.verify) == 1
