@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.db.base import KEY_OF_BODY
 from app.db.changes import tracked
@@ -18,7 +19,7 @@ BIG = sa.BigInteger()
 BYTES = sa.LargeBinary()
 ID = sa.Uuid()
 AS_THE_VAULT = f"{IS_SYSTEM} OR vault_id = {VAULT}"
-TABLES = ("accounts", "heads", "lists", "wraps", "epochs", "items", "revisions", "chunks", "candidates")
+TABLES = ("accounts", "heads", "lists", "wraps", "epochs", "items", "revisions", "chunks", "dues", "candidates")
 
 
 def name_of(table: str) -> str:
@@ -48,6 +49,7 @@ def upgrade() -> None:
     op.create_check_constraint(op.f("ck_vaults_tier"), "vaults", "tier IN ('assisted', 'sealed')")
     create_keys()
     create_contents()
+    create_dues()
     create_candidates()
     for statement in [*security(), *tracked(name_of("items"), "item", revision=True, trash=True), *TOLD]:
         op.execute(statement)
@@ -69,7 +71,7 @@ def security() -> list[str]:
     statements = protect(name_of("accounts"), read=own)
     for table in ("lists", "epochs"):
         statements += protect(name_of(table), read=in_readable_vault(), write=AS_THE_VAULT)
-    for table in ("heads", "items", "revisions", "chunks"):
+    for table in ("heads", "items", "revisions", "chunks", "dues"):
         statements += protect(name_of(table), read=in_readable_vault(), write=in_writable_vault())
     statements += protect(name_of("wraps"), read=f"account_id = {USER} OR {AS_THE_VAULT}", write=AS_THE_VAULT)
     return statements + protect(name_of("candidates"), read=f"user_id = {USER} OR {AS_THE_VAULT}", write=AS_THE_VAULT)
@@ -150,6 +152,21 @@ def create_contents() -> None:
         sa.UniqueConstraint("vault_id", "file_id", "number", name="uq_vault_sealed_chunks_vault_id_file_id_number"),
         sa.UniqueConstraint("blob_name", name="uq_vault_sealed_chunks_blob_name"),
     )
+
+
+def create_dues() -> None:
+    create(
+        "dues",
+        ("vault_id",),
+        column("epoch", BIG),
+        column("first_on", sa.Date()),
+        column("days", ARRAY(BYTES)),
+        column("tokens", ARRAY(BYTES)),
+        column("next_on", sa.Date(), nullable=True),
+        *moment("updated_at"),
+    )
+    wanted = sa.text("next_on IS NOT NULL")
+    op.create_index("ix_vault_sealed_dues_next_on", "vault_sealed_dues", ["next_on"], postgresql_where=wanted)
 
 
 def create_candidates() -> None:

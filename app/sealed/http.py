@@ -6,7 +6,8 @@ says who asks, and opens nothing.
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any, Final
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -95,6 +96,14 @@ class HttpTransport:
         else:
             raise ValueError("the reference client writes nothing of this kind")
         self._vaults.pop(owner, None)
+
+    def leave_due(self, vault: UUID, epoch: int, first: date, days: Iterable[bytes], tokens: Iterable[bytes]) -> None:
+        """Leave the tokens of the coming days (`SealedVault.due_tokens`), and those of the days that matter.
+
+        Raises `Conflict` for tokens of another epoch than the present one.
+        """
+        body = {"epoch": epoch, "first_on": first.isoformat(), "days": [_text(each) for each in days]}
+        self._json("PUT", f"{ROOT}/vaults/{vault}/due", body | {"tokens": [_text(each) for each in tokens]})
 
     def _of_account(self, account: str, what: str) -> bytes | None:
         if what == "wraps":

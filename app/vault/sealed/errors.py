@@ -105,6 +105,12 @@ class SealedItemNotFound(NotFound):
     title = "There is no such sealed item"
 
 
+class SealedDueNotFound(NotFound):
+    """No client has left tokens of days."""
+
+    title = "No due days were left for this sealed vault"
+
+
 class SealedFileNotFound(NotFound):
     """No such file, or chunk of it, in this sealed vault."""
 

@@ -3,11 +3,22 @@
 Only a candidate's name and address stand in a `body` of ours, as those of members do.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Table, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    Table,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import NAMES_BLOB, Base, Body, CreatedAt, Id, KeyId
@@ -144,6 +155,25 @@ class SealedChunk(Base):
     created_at: Mapped[CreatedAt]
 
 
+class SealedDue(Base):
+    """When something in a vault is due, as tokens: those of the coming days, and those of the days that matter.
+
+    Only when a day comes does the server see whether its token is among the others; of days behind the window it
+    knows nothing. `next_on` is the day to look at next.
+    """
+
+    __tablename__ = "vault_sealed_dues"
+    __table_args__ = (Index(None, "next_on", postgresql_where=text("next_on IS NOT NULL")),)
+
+    vault_id: Mapped[UUID] = mapped_column(ForeignKey("vaults.id", ondelete="CASCADE"), primary_key=True)
+    epoch: Mapped[int] = mapped_column(BigInteger)
+    first_on: Mapped[date]
+    days: Mapped[list[bytes]] = mapped_column(ARRAY(LargeBinary))
+    tokens: Mapped[list[bytes]] = mapped_column(ARRAY(LargeBinary))
+    next_on: Mapped[date | None]
+    updated_at: Mapped[CreatedAt]
+
+
 class SealedCandidate(Base):
     """Somebody who accepted an invitation and waits until a manager's client, having compared keys, lets them in."""
 
@@ -171,4 +201,5 @@ epochs = cast(Table, SealedEpoch.__table__)
 sealed_items = cast(Table, SealedItem.__table__)
 revisions = cast(Table, SealedRevision.__table__)
 chunks = cast(Table, SealedChunk.__table__)
+dues = cast(Table, SealedDue.__table__)
 candidates = cast(Table, SealedCandidate.__table__)

@@ -1,7 +1,7 @@
 """Shapes of sealed accounts and vaults: ids, numbers, and ciphertext or signatures in base64url."""
 
 import base64
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -14,6 +14,8 @@ BASE64URL: Final = r"^([A-Za-z0-9_-]{4})*([A-Za-z0-9_-]{2}==|[A-Za-z0-9_-]{3}=)?
 EXAMPLE: Final = "AQEAAABkc2VhbGVkIGJ5IHRoZSBjbGllbnQ="
 MOST_CHARACTERS: Final = 64 * 1024 * 1024  # the settings bound each kind of bytes more closely
 MOST_WRAPS: Final = 1_000
+MOST_DAYS: Final = 400
+MOST_TOKENS: Final = 5_000
 BIGGEST: Final = 2**63 - 1
 
 
@@ -53,7 +55,7 @@ Wraps = Annotated[
     dict[UUID, Blob],
     Field(max_length=MOST_WRAPS, description="The key of the epoch, for each member by id, wrapped and signed."),
 ]
-FileId = Annotated[UUID, Field(description="The file; only sealed items say what it is.")]
+Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(9000, 1, 1))]
 
 
 class SealedAccountCreate(RequestModel):
@@ -251,6 +253,27 @@ class SealedRevisionList(ResponseModel):
 
     items: list[SealedRevisionRead]
     has_more: bool
+
+
+class SealedDueWrite(RequestModel):
+    """Tokens of days, made by the key of the epoch: all that come, and those on which something is due."""
+
+    epoch: Counter = Field(description="The epoch whose key made them.")
+    first_on: Day = Field(description="The day of the first of `days`.", examples=["2031-05-31"])
+    days: list[Digest] = Field(max_length=MOST_DAYS, description="The tokens of the days that follow each other.")
+    tokens: list[Digest] = Field(
+        max_length=MOST_TOKENS, description="The tokens of the days that matter, in any order."
+    )
+
+
+class SealedDueRead(ResponseModel):
+    """What was left of due days; leave later days before the last one comes."""
+
+    epoch: int
+    first_on: date
+    last_on: date | None = Field(description="The last day whose token was left; null if none was.")
+    tokens: int = Field(description="How many days matter.")
+    updated_at: datetime
 
 
 class SealedAccept(RequestModel):

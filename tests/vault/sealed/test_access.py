@@ -32,6 +32,8 @@ GET     sealed/vaults/{vault}/epochs/1            404   404    404    404     40
 POST    sealed/vaults/{vault}/finish-epoch        204   204    204    403     404      404    401
 GET     sealed/vaults/{vault}/candidates          200   200    403    403     404      404    401
 DELETE  sealed/vaults/{vault}/candidates/{id}     404   404    403    403     404      404    401
+PUT     sealed/vaults/{vault}/due                 200   200    200    403     404      404    401
+GET     sealed/vaults/{vault}/due                 200   200    200    200     404      404    401
 GET     sealed/vaults/{vault}/items               200   200    200    200     404      404    401
 GET     sealed/vaults/{vault}/items/{id}          404   404    404    404     404      404    401
 PUT     sealed/vaults/{vault}/items/{id}          412   412    412    403     404      404    401
@@ -54,6 +56,7 @@ OPERATIONS = [(method, path, dict(zip(ROLES, map(int, statuses), strict=True))) 
 BODIES: dict[str, Any] = {
     "POST sealed/vaults": LIST | {"vault_id": str(uuid4())},
     "POST sealed/vaults/{vault}/lists": LIST,
+    "PUT sealed/vaults/{vault}/due": {"epoch": 1, "first_on": "2031-05-31", "days": [D32], "tokens": []},
     "PUT sealed/vaults/{vault}/items/{id}": WRITE,
     "PUT sealed/vaults/{vault}/items/{id}/keys": {"keys": EXAMPLE, "keys_before": D32, "counter": 1},
     "PUT sealed/vaults/{vault}/files/{id}/chunks/0": b"plaintext",

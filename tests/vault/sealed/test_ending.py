@@ -17,7 +17,7 @@ from tests.factories import auth
 from tests.vault.sealed.conftest import People
 from tests.vault.sealed.home import VAULTS, in_thread, introduce, invite, let_in, make_person, rows
 
-OF_VAULTS = ("heads", "lists", "wraps", "epochs", "items", "revisions", "chunks", "candidates")
+OF_VAULTS = ("heads", "lists", "wraps", "epochs", "items", "revisions", "chunks", "dues", "candidates")
 
 
 async def seen(people: People, name: str, vault: UUID) -> dict[str, object]:

@@ -7,11 +7,12 @@ from fastapi import APIRouter, Path, Query
 
 from app.api.deps import SessionDep
 from app.api.problems import problems
-from app.vault.errors import LimitReached, VaultNotFound
+from app.vault.errors import LimitReached, RoleTooLow, StaleRevision, VaultNotFound
 from app.vault.router.access import Reader, Writer
 from app.vault.sealed import service
 from app.vault.sealed.errors import (
     SealedAccountNeeded,
+    SealedDueNotFound,
     SealedEpochNotFound,
     SealedIdTaken,
     SealedInvalid,
@@ -19,7 +20,14 @@ from app.vault.sealed.errors import (
     VaultNotSealed,
     WrapsIncomplete,
 )
-from app.vault.sealed.schemas import BIGGEST, SealedEpochRead, SealedVaultCreate, SealedVaultRead
+from app.vault.sealed.schemas import (
+    BIGGEST,
+    SealedDueRead,
+    SealedDueWrite,
+    SealedEpochRead,
+    SealedVaultCreate,
+    SealedVaultRead,
+)
 
 router = APIRouter(prefix="/vaults")
 
@@ -49,3 +57,21 @@ async def read_sealed_vault(
 async def read_sealed_epoch(vault_id: UUID, epoch: Epoch, principal: Reader, session: SessionDep) -> SealedEpochRead:
     """Read which revisions were the last ones when an epoch ended: what is older than that belongs to it."""
     return await service.read_epoch(session, principal, vault_id, epoch)
+
+
+@router.put("/{vault_id}/due", responses=problems(VaultNotFound, VaultNotSealed, RoleTooLow, StaleRevision))
+async def leave_sealed_due(
+    vault_id: UUID, data: SealedDueWrite, principal: Writer, session: SessionDep
+) -> SealedDueRead:
+    """Leave tokens of days, in the place of those that were left before.
+
+    When a day comes (in UTC) whose token is among those that matter, everybody who may write to the vault is told that
+    something is due, and nothing else: what it is, only clients know.
+    """
+    return await service.leave_due(session, principal, vault_id, data)
+
+
+@router.get("/{vault_id}/due", responses=problems(VaultNotFound, VaultNotSealed, SealedDueNotFound))
+async def read_sealed_due(vault_id: UUID, principal: Reader, session: SessionDep) -> SealedDueRead:
+    """See until which day tokens were left."""
+    return await service.read_due(session, principal, vault_id)

@@ -10,6 +10,7 @@ from app.vault.sealed.service.accounts import (
     unlock_account,
 )
 from app.vault.sealed.service.candidates import accept_invitation, list_candidates, refuse_candidate
+from app.vault.sealed.service.due import leave_due, nudge, read_due
 from app.vault.sealed.service.files import delete_file, put_chunk, read_chunk
 from app.vault.sealed.service.items import list_items, list_revisions, move_keys, read_item, write_item
 from app.vault.sealed.service.lists import add_list, finish_epoch
@@ -23,13 +24,16 @@ __all__ = [
     "delete_account",
     "delete_file",
     "finish_epoch",
+    "leave_due",
     "list_candidates",
     "list_items",
     "list_revisions",
     "move_keys",
+    "nudge",
     "put_chunk",
     "read_account",
     "read_chunk",
+    "read_due",
     "read_epoch",
     "read_identity",
     "read_item",
