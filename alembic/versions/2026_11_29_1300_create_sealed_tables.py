@@ -9,7 +9,7 @@ from app.db.changes import tracked
 from app.db.security import IS_SYSTEM, USER, VAULT, in_readable_vault, in_writable_vault, protect
 
 revision = "b6c0"
-down_revision = "b8c1"
+down_revision = "b5c1"
 branch_labels = None
 depends_on = None
 
