@@ -212,7 +212,7 @@ async def test_nothing_that_was_written_and_no_key_is_in_the_database_or_the_blo
             "SELECT relname FROM pg_class WHERE relname LIKE 'vault\\_sealed%' AND relkind = 'r'"
         )
     ]
-    assert len(names) == 9
+    assert len(names) == 10
     for name in names:
         for (row,) in await rows(f"SELECT convert_to(t::text, 'UTF8') FROM {name} t"):
             kept += bytes(row)  # type: ignore[arg-type]
