@@ -583,6 +583,10 @@ async def test_a_chunk_is_sealed_written_once_and_not_too_large(house: House):
     assert [await write(chunk), await write(chunk), await write(chunk + b"x")] == [204, 204, 409]
     with changed_settings(max_sealed_bytes=1024 * 1024):
         assert await write(chunk) == 204
+    far = path.removesuffix("0") + "1000000"
+    assert (
+        await house.client.put(far, content=chunk, headers=auth(house.people["bob"].user) | octets)
+    ).status_code == 413
     got = await house.client.get(path, headers=auth(house.people["alice"].user))
     assert got.content == chunk
     assert (

@@ -15,7 +15,7 @@ from app.core.logging import get_log
 from app.db.runtime import current
 from app.jobs.service import create_job
 from app.sealed.encoding import digest
-from app.sealed.files import CHUNK_OVERHEAD_BYTES, LARGEST_CHUNK
+from app.sealed.files import CHUNK_OVERHEAD_BYTES, LARGEST_CHUNK, SMALLEST_CHUNK
 from app.vault.errors import ContentDamaged, LimitReached
 from app.vault.sealed import checking
 from app.vault.sealed.errors import ChunkExists, SealedFileNotFound, SealedTooLarge
@@ -40,6 +40,8 @@ async def put_chunk(
     `ChunkExists`, `LimitReached`, `PlanLimitReached`.
     """
     await require_sealed(session, principal, vault_id, "write")
+    if number * SMALLEST_CHUNK > current().settings.max_upload_bytes:
+        raise SealedTooLarge("No file may have so many chunks")
     content = await _gathered(body)
     checking.check_chunk(content)
     checking.require(len(content) >= CHUNK_OVERHEAD_BYTES)
