@@ -234,10 +234,17 @@ class SealedItemRead(SealedItemBrief):
     content: Blob = Field(description="The signed envelope with its sealed records.")
 
 
+class SealedItemEntry(SealedItemBrief):
+    """An item in a list; with its keys and its newest revision, if you asked for them."""
+
+    keys: Blob | None
+    content: Blob | None
+
+
 class SealedItemPage(Page):
     """Items in the order of their ids."""
 
-    items: list[SealedItemBrief]
+    items: list[SealedItemEntry]
 
 
 class SealedRevisionRead(ResponseModel):

@@ -1,6 +1,7 @@
 """How people come into sealed vaults, whose keys they see, and what everybody is told."""
 
 import asyncio
+import base64
 
 import pytest
 from sqlalchemy import text
@@ -11,6 +12,7 @@ from app.sealed.client import SealedClient
 from app.sealed.errors import Conflict, Missing, WrongPassword
 from app.sealed.http import HttpTransport
 from app.sealed.members import Role
+from app.sealed.revision import read_revision
 from app.vault.service import RESEAL_JOB
 from tests.factories import auth, make_user
 from tests.vault.conftest import cells_of, run_jobs
@@ -269,3 +271,29 @@ async def test_requests_at_the_same_time_take_effect_once_and_none_breaks(people
     assert set(statuses) <= {201, 204, 404, 412, 422}, "the closing is one of before the item was written"
     await in_thread(vault.remove_member, bob.id)
     assert await in_thread(vault.verify) == 1
+
+
+async def test_many_items_are_read_at_once_in_pages(people: People):
+    client, alice = people.client, people.alice
+    vault = await in_thread(alice.sealed.create_vault)
+    made = [await in_thread(vault.items.put, {"number": str(number), "much": "x" * 900_000}) for number in range(6)]
+
+    async def pages(**asked: str) -> list[list[dict[str, str]]]:
+        found: list[list[dict[str, str]]] = []
+        cursor: dict[str, str] = {}
+        while True:
+            path = f"{VAULTS}/{vault.id}/items"
+            page = (await client.get(path, params=asked | cursor, headers=auth(alice.user))).json()
+            found.append(page["items"])
+            if page["next_cursor"] is None:
+                return found
+            cursor = {"cursor": page["next_cursor"]}
+
+    brief, whole = await pages(limit="4"), await pages(content="true")
+
+    assert [len(page) for page in brief] == [4, 2]
+    assert {each["content"] for page in brief for each in page} == {None}
+    assert [len(page) for page in whole] == [4, 2], "four of them are what an answer takes"
+    assert [each["item_id"] for page in whole for each in page] == sorted(map(str, made))
+    one = read_revision(base64.urlsafe_b64decode(whole[0][0]["content"]))
+    assert str(one.item) == whole[0][0]["item_id"]

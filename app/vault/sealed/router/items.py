@@ -30,15 +30,22 @@ from app.vault.sealed.schemas import (
 
 router = APIRouter(prefix="/vaults/{vault_id}/items")
 
+Content = Annotated[bool, Query(description="Also the keys and the newest revision of each; pages may be shorter.")]
 First = Annotated[int, Query(ge=1, le=2**31 - 1, description="The first revision of the answer.")]
 
 
 @router.get("", responses=problems(VaultNotFound, VaultNotSealed, InvalidCursor))
 async def list_sealed_items(
-    vault_id: UUID, principal: Reader, session: SessionDep, limit: Limit = 20, cursor: Cursor = None
+    vault_id: UUID,
+    principal: Reader,
+    session: SessionDep,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+    content: Content = False,
 ) -> SealedItemPage:
-    """List the items of a sealed vault by their ids, the ended ones too."""
-    items, last = await service.list_items(session, principal, vault_id, parse_cursor(cursor), limit)
+    """List the items of a sealed vault by their ids, the ended ones too; with `content`, to open them all."""
+    after = parse_cursor(cursor)
+    items, last = await service.list_items(session, principal, vault_id, after, limit, content=content)
     return SealedItemPage(items=items, next_cursor=cursor_of(last) if last else None)
 
 

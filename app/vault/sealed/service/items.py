@@ -1,9 +1,10 @@
 """Items of sealed vaults: signed revisions one after the other, and the keys that a client has wrapped for members."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import Select, func, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,6 +20,7 @@ from app.vault.sealed.errors import EpochWanted, SealedItemNotFound
 from app.vault.sealed.models import revisions, sealed_items
 from app.vault.sealed.schemas import (
     SealedItemBrief,
+    SealedItemEntry,
     SealedItemRead,
     SealedItemWrite,
     SealedKeysMove,
@@ -83,19 +85,42 @@ async def move_keys(
 
 
 async def list_items(
-    session: AsyncSession, principal: Principal, vault_id: UUID, after: UUID | None, limit: int
-) -> tuple[list[SealedItemBrief], UUID | None]:
-    """One page, in the order of ids; and the item that the next page continues after.
-
-    Raises `VaultNotFound`, `VaultNotSealed`.
+    session: AsyncSession,
+    principal: Principal,
+    vault_id: UUID,
+    after: UUID | None,
+    limit: int,
+    *,
+    content: bool = False,
+) -> tuple[list[SealedItemEntry], UUID | None]:
+    """One page, in the order of ids, with the newest revisions if asked for and as many as an answer takes; and the
+    item that the next page continues after. Raises `VaultNotFound`, `VaultNotSealed`.
     """
     await require_sealed(session, principal, vault_id, "read")
     statement = select(sealed_items).where(sealed_items.c.vault_id == vault_id).order_by(sealed_items.c.id)
     if after:
         statement = statement.where(sealed_items.c.id > after)
     rows = (await session.execute(statement.limit(limit + 1))).mappings().all()
-    shown = [SealedItemBrief(**_brief(row)) for row in rows[:limit]]
-    return shown, shown[-1].item_id if len(rows) > limit else None
+    shown = rows[:limit]
+    contents = await _contents(session, vault_id, shown) if content else {}
+    shown = shown[: len(contents)] if content else shown
+    entries = [
+        SealedItemEntry(**_brief(row), keys=row["keys"] if content else None, content=contents.get(row["id"]))
+        for row in shown
+    ]
+    return entries, entries[-1].item_id if len(rows) > len(entries) else None
+
+
+async def _contents(session: AsyncSession, vault_id: UUID, rows: Sequence[Any]) -> dict[UUID, bytes]:
+    """The newest revisions of the first of these items, as many as an answer takes."""
+    newest = tuple_(revisions.c.item_id, revisions.c.revision).in_([(row["id"], row["revision"]) for row in rows])
+    size = func.octet_length(revisions.c.content).label("size")
+    sizes = select(revisions.c.item_id, size).where(revisions.c.vault_id == vault_id, newest)
+    told = (await session.execute(sizes.order_by(revisions.c.item_id))).all()
+    taken = [row.item_id for row in told[: _fitting([row.size for row in told])]]
+    some = select(revisions.c.item_id, revisions.c.content).where(revisions.c.vault_id == vault_id, newest)
+    found = await session.execute(some.where(revisions.c.item_id.in_(taken)))
+    return {row.item_id: row.content for row in found}
 
 
 async def read_item(session: AsyncSession, principal: Principal, vault_id: UUID, item_id: UUID) -> SealedItemRead:
