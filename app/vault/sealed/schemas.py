@@ -267,9 +267,15 @@ class SealedDueWrite(RequestModel):
 
     epoch: Counter = Field(description="The epoch whose key made them.")
     first_on: Day = Field(description="The day of the first of `days`.", examples=["2031-05-31"])
-    days: list[Digest] = Field(max_length=MOST_DAYS, description="The tokens of the days that follow each other.")
+    days: list[Digest] = Field(
+        max_length=MOST_DAYS,
+        description="The tokens of the days that follow each other.",
+        examples=[[_encoded(bytes(32)), _encoded(bytes([1]) * 32)]],
+    )
     tokens: list[Digest] = Field(
-        max_length=MOST_TOKENS, description="The tokens of the days that matter, in any order."
+        max_length=MOST_TOKENS,
+        description="Those of the days that matter, in any order.",
+        examples=[[_encoded(bytes([1]) * 32)]],
     )
 
 
