@@ -38,5 +38,5 @@ async def seen_workers() -> list[float]:
     if redis is None:
         return []
     now = time.time()
-    scores: list[tuple[bytes, float]] = await redis.zrangebyscore(KEY, now - SEEN_SECONDS, "+inf", withscores=True)
-    return sorted(max(0.0, now - float(score)) for _, score in scores)
+    scores = await redis.zrangebyscore(KEY, now - SEEN_SECONDS, "+inf", withscores=True)
+    return sorted(max(0.0, now - float(pair[1])) for pair in scores)
