@@ -133,7 +133,7 @@ async def test_an_operator_watches_real_traffic_in_plots(watched: Watched, opera
     assert not re.search(rf"@|{MARKER}|Car insurance|{operator.name}", shown)
     assert (tmp_path / "operators.png").stat().st_size > 20_000
     assert fits == [True, True]
-    assert kept >= 2
+    assert kept >= 1
     assert (cookies["lifevault-operator"]["httpOnly"], cookies["lifevault-operator"]["sameSite"]) == (True, "Strict")
     assert (watched.failed, watched.foreign, watched.errors) == ([], [], [])
 
