@@ -12,12 +12,12 @@ from app.agents import approvals, effects, events
 from app.agents.framing import framed
 from app.agents.masking import each_text
 from app.agents.models import Approval, Run
-from app.agents.output import without_links
 from app.agents.tools.registry import TOOLS, Tool, ToolContext, ToolResult, complaint, run_reading
 from app.core.clock import utc_now
 from app.core.errors import AppError
 from app.db.runtime import current
 from app.jobs.service import JobRun
+from app.rag.plain import plain
 
 REFUSED = "The person did not allow this. Do not ask for it again."
 
@@ -103,7 +103,7 @@ class Turn:
         if self._effect(call)[0]:
             return arguments
         hosts = current().settings.answer_host_names
-        shown: dict[str, Any] = each_text(arguments, lambda text: without_links(text, hosts))
+        shown: dict[str, Any] = each_text(arguments, lambda text: plain(text, hosts))
         return shown
 
     async def _result(self, index: int, call: ToolCallPart) -> ToolResult:

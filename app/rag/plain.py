@@ -7,6 +7,7 @@ writing one (OWASP LLM01, LLM05). So links, pictures, tags and characters that n
 import html
 import re
 import string
+from urllib.parse import urlsplit
 
 LEFT_OUT = "…"
 MOST_PASSES = 8
@@ -35,10 +36,36 @@ _ADDRESS = re.compile(
 """With a scheme, with a path, or of three parts and more: the first of them could be a secret."""
 _LOOSE_TAG = re.compile(r"<(?![\s\d=])")
 _LOOSE_LINK = re.compile(r"\](?=[(\[:])")
+_WHOLE_LINK = re.compile(
+    r"!?\[([^\[\]\n]{0,500})\]\(\s{0,5}(https?://[^\s()<>]{1,2000})\s{0,5}\)|(?<![\w/:.@(\[<-])https?://[^\s()<>\[\]\"']{1,2000}"
+)
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def plain(text: str) -> str:
-    """The text without links (their words stay), pictures, tags, addresses and invisible characters."""
+def plain(text: str, hosts: frozenset[str] = frozenset()) -> str:
+    """The text without links (their words stay), pictures, tags, addresses and invisible characters.
+
+    Links to `hosts` (with their port if it is another than that of the scheme) stay.
+    """
+    pieces, begin = [], 0
+    for match in _WHOLE_LINK.finditer(text) if hosts else ():
+        if _is_allowed(match[2] or match[0], hosts):
+            pieces += [_plain(text[begin : match.start()]), match[0]]
+            begin = match.end()
+    return "".join([*pieces, _plain(text[begin:])])
+
+
+def _is_allowed(url: str, hosts: frozenset[str]) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = "" if parts.port in (None, DEFAULT_PORTS.get(parts.scheme)) else f":{parts.port}"
+    except ValueError:
+        return False
+    return f"{parts.hostname}{port}" in hosts and "@" not in parts.netloc and "\\" not in url
+
+
+def _plain(text: str) -> str:
     for _ in range(MOST_PASSES):  # what is taken out may have hidden another one around it
         before = text
         text = _INVISIBLE.sub("", html.unescape(text)).translate(_WIDE)
