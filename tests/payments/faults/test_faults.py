@@ -26,7 +26,7 @@ SEEDS = int(os.environ.get("LIFEVAULT_TEST_FAULT_SEEDS", "2"))
 FIRST_SEED = int(os.environ.get("LIFEVAULT_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 PEOPLE = 3
 ACTS = 8
-QUIET_SECONDS = 90
+QUIET_SECONDS = 300
 FAULTS = {
     "loss": 0.15,
     "duplicate": 0.35,
@@ -72,9 +72,9 @@ async def kill_some(world: World, chance: random.Random, stop: asyncio.Event) ->
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), chance.uniform(1.5, 4))
             break
-        alive = [each for each in victims(world.stack) if "postgres" not in each.name()]
-        if alive:
-            with suppress(psutil.NoSuchProcess):
+        with suppress(psutil.NoSuchProcess):
+            alive = [each for each in victims(world.stack) if "postgres" not in each.name()]
+            if alive:
                 chance.choice(alive).send_signal(signal.SIGKILL)
                 killed += 1
     return killed
