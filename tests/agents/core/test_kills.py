@@ -35,8 +35,8 @@ from tests.vault.test_rotation import environment_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
-RUNS = int(os.environ.get("LIFEVAULT_TEST_AGENT_RUNS", "6"))
-KILLS = max(RUNS // 10, 2)
+RUNS = int(os.environ.get("LIFEVAULT_TEST_AGENT_RUNS", "4"))
+KILLS = max(RUNS // 10, 1)
 SEED = int(os.environ.get("LIFEVAULT_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 WORKERS = 2 if RUNS >= 50 else 1  # each takes seconds to import what models need
 LEASE_SECONDS = 5
