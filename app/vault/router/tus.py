@@ -29,6 +29,7 @@ from app.vault.errors import (
     RoleTooLow,
     UploadInterrupted,
     VaultNotFound,
+    VaultSealed,
 )
 from app.vault.file_errors import (
     ChecksumMismatch,
@@ -108,7 +109,7 @@ async def describe_uploads(_: Reader, settings: SettingsDep) -> Response:
         201: {"headers": {**STATE, **LOCATION}},
         **problems(
             *WRITING_PROBLEMS,
-            *(VaultNotFound, DocumentNotFound, LimitReached, MetadataUnreadable, UploadWithoutVault),
+            *(VaultNotFound, VaultSealed, DocumentNotFound, LimitReached, MetadataUnreadable, UploadWithoutVault),
             *(OffsetStreamExpected, TusVersionUnknown),
         ),
     },
