@@ -189,8 +189,8 @@ class Settings(
 
     @property
     def answer_host_names(self) -> frozenset[str]:
-        """Hosts that links in answers may lead to."""
-        return frozenset({*self.answer_hosts, urlsplit(self.public_url).hostname or ""}) - {""}
+        """Hosts that links in answers may lead to, with their port if it is another than that of the scheme."""
+        return frozenset({*self.answer_hosts, urlsplit(self.public_url).netloc}) - {""}
 
     @property
     def plan_limits_enforced(self) -> bool:
