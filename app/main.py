@@ -13,7 +13,7 @@ from app.agents.openai.router import router as openai_router
 from app.agents.router import router as agents_router
 from app.api.docs import router as docs_router
 from app.api.health import router as health_router
-from app.api.limits import Limit
+from app.api.limits import LimitBody, LimitRate
 from app.api.observe import Observe
 from app.api.openapi import describe, operation_id
 from app.api.problems import add_problem_handlers
@@ -90,8 +90,13 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
-    """From the inside out: limits, consumers of a marketplace, CORS if any origin is allowed, observation."""
-    app.add_middleware(Limit, settings=settings)
+    """From the inside out: sizes, older services, rates, consumers of a marketplace, CORS, observation."""
+    app.add_middleware(LimitBody, settings=settings)
+    if settings.has_gateway:
+        from app.gateway.middleware import Gateway  # noqa: PLC0415  not needed without a table
+
+        app.add_middleware(Gateway, settings=settings)
+    app.add_middleware(LimitRate, settings=settings)
     if settings.rapidapi_secrets.get_secret_value():
         app.add_middleware(Marketplace, settings=settings)
     if settings.cors_origins:

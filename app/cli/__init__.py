@@ -7,6 +7,7 @@ from app.cli.backup import backup, restore
 from app.cli.config import config_app
 from app.cli.demo import demo
 from app.cli.export import export_app, schema_app
+from app.cli.gateway import gateway_app
 from app.cli.keys import keys_app
 from app.cli.legacy import legacy_app
 from app.cli.migrate import migrate
@@ -30,6 +31,7 @@ app.command()(backup)
 app.command()(restore)
 app.add_typer(audit_app)
 app.add_typer(config_app)
+app.add_typer(gateway_app)
 app.add_typer(keys_app)
 app.add_typer(export_app)
 app.add_typer(schema_app)
