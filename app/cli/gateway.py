@@ -52,9 +52,9 @@ def smoke(
 
 def _show(checks: "list[Check]") -> None:
     from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Column, Table  # noqa: PLC0415
 
-    shown = Table("", "What", "Where", "Status", "ms", "Note")
+    shown = Table(*(Column(name, overflow="fold") for name in ("", "What", "Where", "Status", "ms", "Note")))
     for check in checks:
         mark, status = "✓" if check.ok else "✗", str(check.status or "-")
         shown.add_row(mark, check.name, check.place, status, f"{check.milliseconds:.0f}", check.note)

@@ -17,7 +17,7 @@ try {
   const sockets = new WebSocketServer({
     server,
     handleProtocols: (offered) => (offered.has("chat.v2") ? "chat.v2" : false),
-    verifyClient: ({ req }, done) => (req.url.startsWith("/closed") ? done(403) : done(true)),
+    verifyClient: ({ req }, done) => (req.url.startsWith("/closed") ? done(false, 403) : done(true)),
   });
   sockets.on("connection", (socket, request) => {
     socket.send(JSON.stringify({ url: request.url, headers: request.headers }));

@@ -28,7 +28,7 @@ class Handler(BaseHTTPRequestHandler):
         self.state["asked"] += 1
         path = self.path.partition("?")[0].removeprefix("/base")
         if path.startswith("/status/"):
-            self.answer(int(path.rpartition("/")[2]), {})
+            self.answer(int(path.split("/")[2]), {})
         elif found := getattr(self, "at_" + path.strip("/").replace("-", "_"), None):
             found()
         else:
