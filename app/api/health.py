@@ -55,7 +55,7 @@ async def ready(response: Response) -> Ready:
     """Tell which parts answer; 503 when requests can't be served."""
     names = ("database", "blobs", "queue")
     states = await asyncio.gather(_probe(_database), _probe(current().blobs.check), _queue())
-    parts = dict(zip(names, states, strict=True))
+    parts: dict[str, Literal["ok", "down", "not configured"]] = dict(zip(names, states, strict=True))
     parts.update({service: "down" for service, closed in breaker.states().items() if not closed})
     if "down" in (parts["database"], parts["blobs"]):
         response.status_code = 503
@@ -97,8 +97,11 @@ async def _probe(check: Callable[[], Awaitable[object]]) -> Literal["ok", "down"
 
 
 async def _database() -> None:
-    async with current().engine.connect() as connection:
+    """Asked even while no request is let through to it; an answer opens the way again."""
+    runtime = current()
+    async with runtime.engine.connect() as connection:
         await connection.execute(text("SELECT 1"))
+    runtime.gate.answered()
 
 
 async def _queue() -> Literal["ok", "down", "not configured"]:

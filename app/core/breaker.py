@@ -45,6 +45,8 @@ class Breaker:
 
     def allows(self) -> bool:
         """Whether to try a call now."""
+        if self.closed:
+            return True
         with self._lock:
             if self.closed:
                 return True
@@ -56,8 +58,9 @@ class Breaker:
 
     def succeeded(self) -> None:
         """Report a call that was answered."""
-        with self._lock:
-            self._failures = 0
+        if self._failures:
+            with self._lock:
+                self._failures = 0
 
     def failed(self, asked_pause: float | None = None) -> None:
         """Report a call that was not; a service that asked for a pause of so many seconds is left alone at once."""

@@ -12,6 +12,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 REST_SECONDS: Final = 30
+PING_SECONDS: Final = 1.0
 RESTED_SINCE: Final = "rested since"
 # TimeoutError is an OSError; InternalClientError is what a query meets while the server's farewell is being read.
 LOST: Final = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError)
@@ -24,7 +25,7 @@ def as_database_error(error: Exception) -> DBAPIError:
     return kind(None, None, error, hide_parameters=True, connection_invalidated=isinstance(error, LOST))
 
 
-def watch_pool(engine: Engine, *, ping_seconds: float) -> None:
+def watch_pool(engine: Engine) -> None:
     """See that nobody gets a dead connection from the pool, or one with a transaction in it.
 
     A connection that the server has closed is known as such without asking. One that rested for `REST_SECONDS` is
@@ -36,8 +37,9 @@ def watch_pool(engine: Engine, *, ping_seconds: float) -> None:
             raise DisconnectionError
         if entry.info.pop(RESTED_SINCE, time.monotonic()) + REST_SECONDS < time.monotonic():
             try:
-                _run(adapted, "SELECT 1", ping_seconds)
+                _run(adapted, "SELECT 1", PING_SECONDS)
             except ERRORS:
+                adapted.driver_connection.terminate()  # without a farewell, which nobody would answer
                 raise DisconnectionError from None
 
     def on_checkin(_adapted: AdaptedConnection | None, entry: ConnectionPoolEntry) -> None:
@@ -46,7 +48,10 @@ def watch_pool(engine: Engine, *, ping_seconds: float) -> None:
     def on_reset(adapted: AdaptedConnection, _entry: ConnectionPoolEntry, state: PoolResetState) -> None:
         driver = adapted.driver_connection
         if not (state.terminate_only or driver.is_closed()) and driver.is_in_transaction():
-            _run(adapted, "ROLLBACK")
+            try:
+                _run(adapted, "ROLLBACK", PING_SECONDS)
+            except ERRORS:
+                driver.terminate()  # its server is silent; whoever is given it next gets a new one in its place
 
     event.listen(engine, "checkout", on_checkout)
     event.listen(engine, "checkin", on_checkin)

@@ -41,7 +41,7 @@ def make_engine(settings: Settings) -> AsyncEngine:
         pool_timeout=settings.database_connect_timeout_seconds,
         **engine_arguments,
     )
-    watch_pool(engine.sync_engine, ping_seconds=settings.database_connect_timeout_seconds)
+    watch_pool(engine.sync_engine)
     return engine
 
 
