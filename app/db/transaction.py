@@ -77,7 +77,7 @@ class Transaction:
         if self._pooled is not None:
             raise RuntimeError("the transaction has begun")
         with self._gate.passed():
-            self._pooled = await greenlet_spawn(self._engine.raw_connection)
+            self._pooled = await greenlet_spawn(_connection_of, self._engine)
             self._driver = driver = cast(Driver, self._pooled.driver_connection)
             settings = f"set_config('app.principal', {quoted(self._info.get('actor', NOBODY).setting)}, true)"
             if role := self._info.get("role"):
@@ -133,6 +133,14 @@ class Transaction:
         self._last.clear()
         if pooled is not None:
             await greenlet_spawn(pooled.close)
+
+
+def _connection_of(engine: Engine) -> PoolProxiedConnection:
+    """A connection of the pool. Raises `OSError`, and `DBAPIError` if the server refuses a new one as while it starts."""
+    try:
+        return engine.raw_connection()
+    except engine.dialect.loaded_dbapi.Error as error:
+        raise DBAPIError(None, None, error, hide_parameters=True, connection_invalidated=True) from error
 
 
 async def _run(driver: Driver, commands: str, seconds: float | None = None) -> str:

@@ -16,7 +16,7 @@ from app.cli.embedded.environment import GivenSettings, Services, child_environm
 from app.cli.embedded.errors import EmbeddedError
 from app.cli.embedded.files import private_folder, read_json, write_json
 from app.cli.embedded.migrations import upgrade_arguments
-from app.cli.embedded.ports import LOOPBACK, free_port
+from app.cli.embedded.ports import LOOPBACK, free_port, listen
 from app.cli.embedded.postgres import PostgresServer
 from app.cli.embedded.running import running_instance
 from app.cli.embedded.secrets import load_or_create_secrets
@@ -29,6 +29,7 @@ PORTS_FILE = "ports.json"
 PORTS = ("postgres", "valkey", "smtp", "mailbox", "simulator")
 API_START_SECONDS = 300
 DRAIN_SECONDS = 15
+PROTOCOL = "app.api.serving:DrainingProtocol"
 
 
 @dataclass(frozen=True)
@@ -138,14 +139,15 @@ def application_specs(instance: Instance) -> list[ChildSpec]:
         return await answers_ready(instance.url)
 
     concurrency = max(2, min(4, (os.cpu_count() or 1) // 2))
-    listen = ("--host", instance.host, "--port", str(instance.port))
+    listener = listen(instance.host.strip("[]"), instance.port)  # ours, so that it outlives each API
+    serve = ("-m", "uvicorn", "app.main:app", "--fd", str(listener.fileno()), "--http", PROTOCOL)
     quiet = ("--no-access-log", "--no-server-header", "--no-proxy-headers", "--timeout-graceful-shutdown", "10")
     celery = ("-m", "celery", "-A", "app.worker")
     lonely = ("--without-gossip", "--without-mingle", "--without-heartbeat")
     return [
         ChildSpec(
             "api",
-            lambda: _python(instance, "-m", "uvicorn", "app.main:app", *listen, *quiet),
+            lambda: _python(instance, *serve, *quiet, inherited=(listener.fileno(),)),
             is_ready=api_is_ready,
             start_seconds=API_START_SECONDS,
             stop_seconds=DRAIN_SECONDS,
@@ -206,10 +208,10 @@ def _keep_ports(folder: Path) -> dict[str, int]:
     return ports
 
 
-def _python(instance: Instance, *arguments: str) -> Command:
+def _python(instance: Instance, *arguments: str, inherited: tuple[int, ...] = ()) -> Command:
     """A part of the application; it doesn't get to know the password of the owner of the tables."""
     filled = {name: value for name, value in instance.filled.items() if name != "migration_database_url"}
-    return python_command(instance.folder, child_environment(filled), *arguments)
+    return python_command(instance.folder, child_environment(filled), *arguments, inherited=inherited)
 
 
 def _postgres_spec(server: PostgresServer) -> ChildSpec:
