@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Literal
 
 from fastapi import APIRouter, Request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 from starlette.responses import Response
 
@@ -15,6 +15,7 @@ from app.api.deps import SettingsDep
 from app.api.problems import problems
 from app.core import breaker
 from app.core.errors import NotFound
+from app.core.metrics import exposition
 from app.core.schemas import ResponseModel
 from app.db.runtime import current
 
@@ -74,7 +75,7 @@ async def metrics(request: Request, settings: SettingsDep) -> Response:
     """Show measurements in the Prometheus text format, to this machine or for the metrics token."""
     if not _may_see_metrics(request, settings.metrics_token.get_secret_value()):
         raise MetricsHidden
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    return Response(await exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _may_see_metrics(request: Request, token: str) -> bool:

@@ -11,7 +11,12 @@ FAILURES = 3
 PAUSE_SECONDS = 15.0
 LONGEST_PAUSE_SECONDS = 300.0
 
-is_open: Final = Gauge("lifevault_breaker_open", "Whether calls of a service are held back as it fails.", ["service"])
+is_open: Final = Gauge(
+    "lifevault_breaker_open",
+    "Whether calls of a service are held back as it fails, in any process.",
+    ["service"],
+    multiprocess_mode="livemax",
+)
 _all: Final[dict[str, list["Breaker"]]] = {}
 
 
@@ -31,7 +36,7 @@ class Breaker:
         self._open_until = 0.0
         self._lock = threading.Lock()
         _all.setdefault(service, []).append(self)
-        is_open.labels(service).set_function(lambda: not states().get(service, True))
+        self._show()
 
     @property
     def closed(self) -> bool:
@@ -61,12 +66,14 @@ class Breaker:
         if self._failures:
             with self._lock:
                 self._failures = 0
+            self._show()
 
     def failed(self, asked_pause: float | None = None) -> None:
         """Report a call that was not; a service that asked for a pause of so many seconds is left alone at once."""
         with self._lock:
             self._failures = self._failures + 1 if asked_pause is None else self._most_failures
             self._open_until = time.monotonic() + min(asked_pause or self._pause_seconds, LONGEST_PAUSE_SECONDS)
+        self._show()
 
     def forget(self) -> None:
         """Leave the service out of what is shown: nobody calls it any more."""
@@ -74,6 +81,10 @@ class Breaker:
             _all[self._service].remove(self)
             if not _all[self._service]:
                 del _all[self._service]
+        self._show()
+
+    def _show(self) -> None:
+        is_open.labels(self._service).set(not states().get(self._service, True))
 
 
 def states() -> dict[str, bool]:

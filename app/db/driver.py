@@ -4,10 +4,16 @@ import time
 from typing import Any, Final, TypeAlias
 
 import asyncpg
+from prometheus_client import Gauge
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
+
+connections = Gauge(
+    "lifevault_database_connections", "Connections to the database that are open.", multiprocess_mode="livesum"
+)
+in_use = Gauge("lifevault_database_connections_in_use", "Of these, how many are in use.", multiprocess_mode="livesum")
 
 Driver: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -32,6 +38,12 @@ def watch_pool(engine: Engine) -> None:
     asked, since a fault of the network tells nobody; SQLAlchemy's own `pool_pre_ping` asks on every check-out.
     """
 
+    def on_connect(_adapted: AdaptedConnection, _entry: ConnectionPoolEntry) -> None:
+        connections.inc()
+
+    def on_close(_adapted: AdaptedConnection, _entry: ConnectionPoolEntry) -> None:
+        connections.dec()
+
     def on_checkout(adapted: AdaptedConnection, entry: ConnectionPoolEntry, _fairy: Any) -> None:
         if adapted.driver_connection.is_closed():
             raise DisconnectionError
@@ -41,8 +53,10 @@ def watch_pool(engine: Engine) -> None:
             except ERRORS:
                 adapted.driver_connection.terminate()  # without a farewell, which nobody would answer
                 raise DisconnectionError from None
+        in_use.inc()
 
     def on_checkin(_adapted: AdaptedConnection | None, entry: ConnectionPoolEntry) -> None:
+        in_use.dec()
         entry.info[RESTED_SINCE] = time.monotonic()
 
     def on_reset(adapted: AdaptedConnection, _entry: ConnectionPoolEntry, state: PoolResetState) -> None:
@@ -53,6 +67,8 @@ def watch_pool(engine: Engine) -> None:
             except ERRORS:
                 driver.terminate()  # its server is silent; whoever is given it next gets a new one in its place
 
+    event.listen(engine, "connect", on_connect)
+    event.listen(engine, "close", on_close)
     event.listen(engine, "checkout", on_checkout)
     event.listen(engine, "checkin", on_checkin)
     event.listen(engine, "reset", on_reset)

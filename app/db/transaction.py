@@ -3,6 +3,7 @@
 It begins with one round trip: BEGIN, role, principal, and a question where there is one (see `app.db.session.enter`).
 """
 
+import time
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final, cast
@@ -15,6 +16,7 @@ from sqlalchemy.util import await_only, greenlet_spawn
 
 from app.db.driver import ERRORS, Driver, as_database_error
 from app.db.gate import Gate
+from app.db.slow import slow_log
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ class Transaction:
 
 
 def _connection_of(engine: Engine) -> PoolProxiedConnection:
-    """A connection of the pool. Raises `OSError`, and `DBAPIError` if the server refuses a new one as while it starts."""
+    """A connection of the pool. Raises `OSError`, and `DBAPIError` if the server refuses, as while it starts."""
     try:
         return engine.raw_connection()
     except engine.dialect.loaded_dbapi.Error as error:
@@ -145,10 +147,13 @@ def _connection_of(engine: Engine) -> PoolProxiedConnection:
 
 async def _run(driver: Driver, commands: str, seconds: float | None = None) -> str:
     """Send commands without parameters in one round trip; returns the tag of the last."""
+    started = time.perf_counter()
     try:
         tag: str = await driver.execute(commands, timeout=seconds)
     except ERRORS as error:
         raise as_database_error(error) from error
+    finally:
+        slow_log.note(commands, started)
     return tag
 
 

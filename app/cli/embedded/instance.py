@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
@@ -24,11 +25,13 @@ from app.cli.embedded.simulator import SIMULATOR_FOLDER, PaymentSimulator
 from app.cli.embedded.supervisor import ChildSpec
 from app.cli.embedded.valkey import ValkeyServer
 from app.core.config import Settings, load_settings
+from app.core.metrics import FOLDER as METRICS_FOLDER
 
 PORTS_FILE = "ports.json"
 PORTS = ("postgres", "valkey", "smtp", "mailbox", "simulator")
 API_START_SECONDS = 300
 DRAIN_SECONDS = 15
+METRICS = "metrics"
 PROTOCOL = "app.api.serving:DrainingProtocol"
 
 
@@ -70,6 +73,8 @@ def prepare(folder: Path, host: str, port: int, given: GivenSettings) -> Instanc
     load_or_create_secrets(folder)
     for name in ("logs", "blobs", SIMULATOR_FOLDER):
         private_folder(folder / name)
+    shutil.rmtree(folder / METRICS, ignore_errors=True)  # of processes that are gone
+    private_folder(folder / METRICS)
     return _describe(folder, host, port, given, _keep_ports(folder))
 
 
@@ -211,7 +216,8 @@ def _keep_ports(folder: Path) -> dict[str, int]:
 def _python(instance: Instance, *arguments: str, inherited: tuple[int, ...] = ()) -> Command:
     """A part of the application; it doesn't get to know the password of the owner of the tables."""
     filled = {name: value for name, value in instance.filled.items() if name != "migration_database_url"}
-    return python_command(instance.folder, child_environment(filled), *arguments, inherited=inherited)
+    environment = {**child_environment(filled), METRICS_FOLDER: str(instance.folder / METRICS)}
+    return python_command(instance.folder, environment, *arguments, inherited=inherited)
 
 
 def _postgres_spec(server: PostgresServer) -> ChildSpec:
