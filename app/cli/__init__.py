@@ -6,6 +6,7 @@ from app.cli.audit import audit_app
 from app.cli.backup import backup, restore
 from app.cli.config import config_app
 from app.cli.demo import demo
+from app.cli.doctor import doctor
 from app.cli.export import export_app, schema_app
 from app.cli.gateway import gateway_app
 from app.cli.keys import keys_app
@@ -26,6 +27,7 @@ app.command()(up)
 app.command()(status)
 app.command()(stop)
 app.command()(demo)
+app.command()(doctor)
 app.command()(migrate)
 app.command()(backup)
 app.command()(restore)
