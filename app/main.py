@@ -18,6 +18,7 @@ from app.api.observe import Observe
 from app.api.openapi import describe, operation_id
 from app.api.problems import add_problem_handlers
 from app.api.routes import RouteTable
+from app.api.tracing import TraceRequests
 from app.audit.router import router as audit_router
 from app.auth.router import router as auth_router
 from app.core.config import Settings, load_settings
@@ -109,6 +110,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             max_age=600,
         )
     app.add_middleware(Observe, https=settings.environment == "production")
+    if settings.otel_endpoint:
+        app.add_middleware(TraceRequests)
 
 
 app = create_app(load_settings())

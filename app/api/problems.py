@@ -18,6 +18,7 @@ from app.api.faces import PROBLEM, face_of
 from app.core.errors import AppError, BadRequest, TooManyRequests, Unauthorized, Unavailable, Unprocessable
 from app.core.logging import get_log, where
 from app.core.schemas import ResponseModel
+from app.core.telemetry import report
 
 MEDIA_TYPE = PROBLEM
 RETRY_AFTER_SECONDS = "2"
@@ -161,6 +162,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 def render_unexpected(request: Request, error: Exception) -> Response:
     """A fault of ours: logged by its class and place, without its message, which may hold values."""
     log.error("unexpected error", error=type(error).__name__, where=where(error))
+    report(error)
     return render(request, status=500, code="internal-error", title=AppError.title)
 
 

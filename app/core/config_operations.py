@@ -29,6 +29,19 @@ class OperationSettings(BaseSettings):
     features: Mapping[str, Feature] = Field(
         default={}, description='Who has which feature, as JSON: {"name": {"percent": 10, "people": ["id"]}}.'
     )
+    otel_endpoint: str = Field(
+        default="",
+        description="OTLP/HTTP collector that traces go to, e.g. http://collector:4318; needs the extra otel.",
+    )
+    otel_headers: SecretStr = Field(
+        default=SecretStr(""), description="Headers for the collector as name=value, comma-separated."
+    )
+    otel_sampled_share: float = Field(
+        default=0.1, ge=0, le=1, description="Share of requests that are traced, unless the caller has decided."
+    )
+    sentry_dsn: SecretStr = Field(
+        default=SecretStr(""), description="Where faults are reported, without what they say; needs the extra sentry."
+    )
     slow_query_seconds: float = Field(
         default=1.0, ge=0, description="Statements that take longer are logged, without their parameters; 0: none."
     )

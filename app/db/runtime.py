@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.core import telemetry
 from app.core.blobs import BlobStore
 from app.core.breaker import Breaker
 from app.core.config import Settings
@@ -59,6 +60,8 @@ def open_runtime(settings: Settings) -> Runtime:
         blobs=BlobStore(settings.blob_url),
     )
     _current[:] = [runtime]
+    if telemetry.is_wanted(settings):
+        when_closing(runtime, telemetry.start(settings))
     return runtime
 
 

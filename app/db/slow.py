@@ -8,6 +8,7 @@ from typing import Any, Final
 from prometheus_client import Counter
 from sqlalchemy import Engine, event
 
+from app.core import telemetry
 from app.core.logging import get_log
 
 MOST_CHARACTERS: Final = 2_000
@@ -31,6 +32,8 @@ class SlowLog:
     def note(self, sql: str, started: float) -> None:
         """A statement has ended that began at `started`, by `time.perf_counter`."""
         seconds = time.perf_counter() - started
+        if telemetry.is_tracing():
+            telemetry.add_statement(without_values(sql), seconds)
         if seconds >= self._seconds:
             statements.inc()
             log.warning("slow statement", statement=without_values(sql), seconds=round(seconds, 3))

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from app.core.logging import bound, get_log, where
 from app.core.tasks import TASKS
+from app.core.telemetry import report, span
 from app.jobs import measures, service
 from app.jobs.errors import JobFailed, LeaseLost
 from app.jobs.service import JobRun
@@ -46,7 +47,8 @@ async def _pulse(run: JobRun, lease_seconds: int) -> None:
 
 async def _work(run: JobRun) -> None:
     started = time.perf_counter()
-    outcome = await _try(run)
+    with span(f"job {run.kind}", {"lifevault.job_id": str(run.id), "lifevault.attempt": run.attempt}):
+        outcome = await _try(run)
     measures.runs.labels(run.kind, outcome).inc()
     measures.seconds.labels(run.kind).observe(time.perf_counter() - started)
 
@@ -70,5 +72,6 @@ async def _try(run: JobRun) -> str:
         return "failed"
     except Exception as error:  # whatever it was, the job must not hang: it is tried again, later
         log.error("job will be retried", error=type(error).__name__, where=where(error))
+        report(error)
         await run.retry(type(error).__name__)
         return "retried"
