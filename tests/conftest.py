@@ -163,17 +163,15 @@ async def drain_jobs(settings: Settings, rounds: int = 20) -> list[UUID]:
     return ran
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Stack]]:
+    """Makes a LifeVault of its own with these settings; it ends with the module, so that it slows no other test."""
     stacks: list[Stack] = []
 
     def make(**environment: str) -> Stack:
-        folder = tmp_path_factory.mktemp("a home") / "data of the fämily"
-        folder.mkdir()
-        stack = Stack(folder, free_port(), environment)
-        stacks.append(stack)
-        stack.start()
-        return stack
+        stacks.append(_new_stack(tmp_path_factory, environment))
+        stacks[-1].start()
+        return stacks[-1]
 
     yield make
     for stack in stacks:
@@ -181,5 +179,15 @@ def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
 
 
 @pytest.fixture(scope="session")
-def stack(make_stack: Callable[..., Stack]) -> Stack:
-    return make_stack()
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The LifeVault that tests share."""
+    stack = _new_stack(tmp_path_factory, {})
+    stack.start()
+    yield stack
+    stack.close()
+
+
+def _new_stack(factory: pytest.TempPathFactory, environment: dict[str, str]) -> Stack:
+    folder = factory.mktemp("a home") / "data of the fämily"
+    folder.mkdir()
+    return Stack(folder, free_port(), environment)

@@ -28,6 +28,7 @@ SWAGGER_PAGE = """<!doctype html>
 SWAGGER_START = """SwaggerUIBundle({
   url: "openapi.json", dom_id: "#swagger-ui", deepLinking: true, persistAuthorization: false, filter: true,
   displayRequestDuration: true, tryItOutEnabled: true, validatorUrl: null,
+  docExpansion: "none", defaultModelsExpandDepth: 0,
   presets: [SwaggerUIBundle.presets.apis, SwaggerUIBundle.SwaggerUIStandalonePreset], layout: "BaseLayout"
 });"""
 REDOC_PAGE = """<!doctype html>

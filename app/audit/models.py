@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, CreatedAt
 
-ACTOR_KINDS = ("person", "api_key", "identity", "agent", "system")
+ACTOR_KINDS = ("person", "api_key", "identity", "nominee", "agent", "system")
 
 
 class AuditChain(Base):

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
-from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
+from app.api.pages import Cursor, Limit, cursor_of, parse_cursor
 from app.audit.service import Filters
 
 LAST_NUMBER: Final = 2**63 - 1
@@ -42,11 +42,10 @@ class LogQuery(BaseModel):
     until: Time | None = Field(default=None, description="Before this time.")
 
     def filters(self) -> Filters:
-        """What the service understands. Raises `InvalidCursor`."""
+        """What the service understands; a number that is too large is after the end. Raises `InvalidCursor`."""
         before = parse_cursor(self.cursor)
-        if before is not None and not 0 < before.int <= LAST_NUMBER:
-            raise InvalidCursor
-        return Filters(before=before.int if before is not None else None, **self.model_dump(exclude={"cursor"}))
+        number = min(before.int, LAST_NUMBER) if before is not None else None
+        return Filters(before=number, **self.model_dump(exclude={"cursor"}))
 
 
 class VaultLogQuery(LogQuery):

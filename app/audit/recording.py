@@ -121,6 +121,8 @@ def _is_action(action: str) -> bool:
 def _actor_kind(principal: Principal | None) -> str:
     if principal is None:
         return "system"
+    if principal.nominee_id:
+        return "nominee"
     if principal.session_id:
         return "person"
     if principal.api_key_id:

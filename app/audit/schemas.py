@@ -9,7 +9,7 @@ from pydantic import Field
 from app.core.schemas import Page, ResponseModel
 
 Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$", examples=["5d41" * 16])]
-ActorKind = Literal["person", "api_key", "identity", "agent", "system"]
+ActorKind = Literal["person", "api_key", "identity", "nominee", "agent", "system"]
 
 
 class EntryRead(ResponseModel):
@@ -17,7 +17,9 @@ class EntryRead(ResponseModel):
 
     sequence: int = Field(ge=1)
     action: str = Field(examples=["vault.item_created"])
-    actor_kind: ActorKind = Field(description="Who did it: a person, or what acts for one; or the service itself.")
+    actor_kind: ActorKind = Field(
+        description="Who did it: a person, what acts for one, a nominee of the owner; or the service itself."
+    )
     actor_id: UUID | None = Field(description="The person.")
     subject_id: UUID | None = Field(description="What it was done to.")
     ids: dict[str, Any] = Field(description="What else belongs to it: ids, numbers, words of the service.")

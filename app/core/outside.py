@@ -46,8 +46,8 @@ async def resolve(url: str, *, private: bool = False) -> str:
 
     Raises `AddressRefused`, `NotReached`.
     """
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port or PORTS.get(parts.scheme, 0)
     except ValueError:
         raise AddressRefused from None
@@ -76,7 +76,7 @@ async def post(
     try:
         async with asyncio.timeout(seconds):
             address = await resolve(url, private=private)
-            place = httpx.URL(url)
+            place = _url(url)
             async with (
                 httpx.AsyncClient(timeout=seconds, trust_env=False, verify=_tls()) as client,
                 client.stream(
@@ -90,6 +90,15 @@ async def post(
                 return response
     except (httpx.HTTPError, OSError) as error:  # TimeoutError is an OSError
         raise NotReached from error
+
+
+def _url(url: str) -> "httpx.URL":
+    import httpx  # noqa: PLC0415
+
+    try:
+        return httpx.URL(url)
+    except httpx.InvalidURL:
+        raise AddressRefused from None
 
 
 @cache

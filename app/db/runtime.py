@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.core import telemetry
 from app.core.blobs import BlobStore
 from app.core.breaker import Breaker
+from app.core.cache import Cache
 from app.core.config import Settings
 from app.core.crypto import RootKeys
 from app.db.gate import Gate
@@ -44,6 +45,12 @@ class Runtime:
     def redis_breaker(self) -> Breaker:
         """Whether Redis is worth asking: one failure is enough, as there is always a way without it."""
         return Breaker("redis", failures=1, pause_seconds=REDIS_PAUSE_SECONDS)
+
+    @cached_property
+    def cache(self) -> Cache:
+        """What can be made again, kept for a while."""
+        settings = self.settings
+        return Cache(self.redis, settings.redis_timeout_seconds, self.redis_breaker, settings.lookup_key_bytes)
 
 
 _current: list[Runtime] = []

@@ -2,7 +2,7 @@
 
 from typing import Final, Literal, TypeAlias, get_args
 
-Kind: TypeAlias = Literal["reminder", "review", "password", "api_key", "invitation"]
+Kind: TypeAlias = Literal["reminder", "review", "password", "api_key", "invitation", "legacy"]
 Channel: TypeAlias = Literal["inbox", "email", "push"]
 Digest: TypeAlias = Literal["off", "daily", "weekly"]
 Titles: TypeAlias = Literal["full", "private"]
@@ -15,4 +15,5 @@ DEFAULT_CHANNELS: Final[dict[Kind, tuple[Channel, ...]]] = {
     "password": ("inbox", "email"),
     "api_key": ("inbox", "email"),
     "invitation": ("inbox", "email", "push"),
+    "legacy": ("inbox", "push"),  # letters about a release go out whatever a person prefers
 }

@@ -91,6 +91,7 @@ def test_a_person_signs_in_on_the_docs_page_in_a_browser_that_reaches_nothing_el
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-quic", "--disable-background-networking"]
         )
         page = browser.new_page()
+        page.set_default_timeout(120_000)
         page.on("requestfailed", lambda request: failed.append(request.url))
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.route(
@@ -106,6 +107,7 @@ def test_a_person_signs_in_on_the_docs_page_in_a_browser_that_reaches_nothing_el
         )
         page.goto(f"{stack.url}/redoc")
         page.wait_for_selector("text=LifeVault")
+        page.wait_for_load_state("networkidle")  # what is left half loaded counts as failed
         page.goto(f"{stack.url}/docs")
         page.click("button.authorize")
         page.fill("#oauth_username", person.email)
@@ -113,6 +115,7 @@ def test_a_person_signs_in_on_the_docs_page_in_a_browser_that_reaches_nothing_el
         page.click(".auth-btn-wrapper button.authorize")
         page.wait_for_selector("text=Logout")
         page.click("button.btn-done")
+        page.click("#operations-tag-auth")
         page.click("#operations-auth-auth_read_me")
         page.click("#operations-auth-auth_read_me button.execute")
         page.wait_for_selector("#operations-auth-auth_read_me .live-responses-table >> text=200")

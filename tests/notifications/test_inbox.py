@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from app.core.clock import new_id, utc_now
 from app.core.config import Settings
-from app.db.runtime import Runtime
 from app.db.session import Actor, session_scope
 from app.notifications import inbox, tasks
 from app.notifications.hours import Preferences, after_quiet, next_digest
@@ -22,6 +21,7 @@ from tests.notifications.smtp import Mailbox, changed_settings, html_of, text_of
 from tests.vault.conftest import rows_of
 
 pytestmark = pytest.mark.anyio
+alone = pytest.mark.usefixtures("own_database")  # what runs over everybody
 INBOX = "/v1/notifications"
 SETTINGS = f"{INBOX}/settings"
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
@@ -89,9 +89,8 @@ async def test_preferences_have_defaults_and_are_changed_one_by_one(client: http
         assert (await client.patch(SETTINGS, json=wrong, headers=auth(user))).status_code == 422, wrong
 
 
-async def test_a_cause_is_told_once(
-    own_database: Runtime, client: httpx.AsyncClient, settings: Settings, mailbox: Mailbox
-):
+@alone
+async def test_a_cause_is_told_once(client: httpx.AsyncClient, settings: Settings, mailbox: Mailbox):
     user = await make_user()
     assert await tell(user, cause="test:same")
     assert not await tell(user, cause="test:same")
@@ -130,8 +129,9 @@ async def test_an_inbox_is_read_page_by_page_and_counted(client: httpx.AsyncClie
     assert await listed(client, other) == []
 
 
+@alone
 async def test_what_is_deleted_is_not_sent_and_leaves_no_words(
-    own_database: Runtime, client: httpx.AsyncClient, settings: Settings, mailbox: Mailbox
+    client: httpx.AsyncClient, settings: Settings, mailbox: Mailbox
 ):
     user = await make_user()
     await tell(user, cause="test:deleted")
@@ -146,6 +146,7 @@ async def test_what_is_deleted_is_not_sent_and_leaves_no_words(
     assert not await tell(user, cause="test:deleted")
 
 
+@alone
 async def test_the_ways_are_the_persons_choice(client: httpx.AsyncClient, settings: Settings, mailbox: Mailbox):
     nothing, mail, silent = await make_user(), await make_user(), await make_user()
     await prefer(client, nothing, channels={"reminder": []})
@@ -161,6 +162,7 @@ async def test_the_ways_are_the_persons_choice(client: httpx.AsyncClient, settin
     assert row.size < 60  # who wants no inbox leaves no words behind
 
 
+@alone
 async def test_what_comes_at_once_goes_in_one_letter(settings: Settings, mailbox: Mailbox):
     user = await make_user(name="Ada")
     await tell(user, title="First thing", token="t" * 43)
@@ -178,6 +180,7 @@ async def test_what_comes_at_once_goes_in_one_letter(settings: Settings, mailbox
     assert html_of(letter).count("<a href=") == 1
 
 
+@alone
 async def test_titles_stay_out_of_letters_for_who_wants_that(
     client: httpx.AsyncClient, settings: Settings, mailbox: Mailbox
 ):
@@ -193,6 +196,7 @@ async def test_titles_stay_out_of_letters_for_who_wants_that(
     assert [each["title"] for each in await listed(client, user)] == ["Passport expires"]
 
 
+@alone
 async def test_quiet_hours_hold_letters_back_and_not_the_inbox(
     client: httpx.AsyncClient, settings: Settings, mailbox: Mailbox
 ):
@@ -206,6 +210,7 @@ async def test_quiet_hours_hold_letters_back_and_not_the_inbox(
     assert len(mailbox.sent_to(user.email)) == 1
 
 
+@alone
 async def test_a_digest_collects_what_can_wait(client: httpx.AsyncClient, settings: Settings, mailbox: Mailbox):
     user = await make_user()
     await prefer(client, user, digest="daily", digest_at="08:00")
@@ -222,6 +227,7 @@ async def test_a_digest_collects_what_can_wait(client: httpx.AsyncClient, settin
     assert digest["Subject"] == "3 things need your attention"
 
 
+@alone
 async def test_a_long_digest_is_cut_and_says_so(settings: Settings, mailbox: Mailbox):
     user = await make_user()
     for number in range(55):
@@ -233,6 +239,7 @@ async def test_a_long_digest_is_cut_and_says_so(settings: Settings, mailbox: Mai
     assert "And 5 more" in text_of(letter)
 
 
+@alone
 async def test_a_vault_that_is_gone_is_not_talked_of(client: httpx.AsyncClient, settings: Settings, mailbox: Mailbox):
     user, vault_id, subject = await make_user(), new_id(), new_id()
     await tell(user, vault_id=vault_id, title="Of the vault")
@@ -247,6 +254,7 @@ async def test_a_vault_that_is_gone_is_not_talked_of(client: httpx.AsyncClient, 
     assert [letter["Subject"] for letter in mailbox.sent_to(user.email)] == ["Other"]
 
 
+@alone
 async def test_who_is_leaving_gets_no_letters(settings: Settings, mailbox: Mailbox):
     from sqlalchemy import text
 

@@ -236,6 +236,7 @@ async def test_two_workers_send_a_message_once(client: httpx.AsyncClient, progra
     [
         "http://example.com/x",
         "https://127.0.0.1/x",
+        "https://x]",
         "https://[::1]/x",
         "https://10.1.2.3/x",
         "https://169.254.169.254/latest/meta-data",

@@ -5,7 +5,7 @@ from sqlalchemy import func, select, text, update
 
 from app.core.clock import utc_now
 from app.db.session import session_scope
-from app.rag import renewal, tasks
+from app.rag import pipelines, renewal, tasks
 from app.rag.models import FIELDS, Artifact, ShardRow
 from tests.conftest import drain_jobs
 from tests.factories import auth, make_user, make_vault
@@ -108,8 +108,8 @@ async def test_what_an_older_pipeline_extracted_is_extracted_anew_without_readin
 
     assert "TQ-4471-93" in {field["value"] for field in await fields_of(client, user, document)}
     async with session_scope() as session:
-        pipelines = set(await session.scalars(select(Artifact.pipeline).where(mine, Artifact.stage == FIELDS)))
+        made_by = set(await session.scalars(select(Artifact.pipeline).where(mine, Artifact.stage == FIELDS)))
         assert await session.scalar(select(ShardRow.created_at).where(ShardRow.vault_id == vault.id)) == shard
         waiting = text("SELECT count(*) FROM jobs WHERE vault_id = :id AND state <> 'succeeded'")
         assert await session.scalar(waiting, {"id": vault.id}) == 0
-    assert pipelines == {pipelines.FIELDS_PIPELINE}
+    assert made_by == {pipelines.FIELDS_PIPELINE}

@@ -16,7 +16,7 @@ from app.db import runtime as runtimes
 from app.db.session import session_scope
 from app.jobs.runner import run_job
 from app.jobs.service import JobRun
-from app.rag import cache, engine, ingest, publishing, renewal, service, tasks
+from app.rag import cache, engine, ingest, publishing, renewal, service, serving, tasks
 from app.rag.models import FIELDS, PAGE, Artifact, ShardRow
 from app.rag.steps import Steps
 from tests.conftest import application, drain_jobs
@@ -250,7 +250,7 @@ async def test_another_pipeline_reads_again_and_old_citations_hold_until_it_is_d
     user, document, vault_id = await stored(client)
     await drain_jobs(settings)
     before = await ask(client, user)
-    for module in (engine, ingest, publishing, renewal):
+    for module in (ingest, publishing, renewal, serving):
         monkeypatch.setattr(module, "PIPELINE", "next")
     await age(vault_id)
     assert await renew(monkeypatch) == 1

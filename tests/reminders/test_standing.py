@@ -21,6 +21,7 @@ from tests.reminders.people import DAY, inbox, make_home, make_reminder
 from tests.vault.conftest import rows_of
 
 pytestmark = pytest.mark.anyio
+alone = pytest.mark.usefixtures("own_database")  # what runs over everybody
 SETTINGS = "/v1/notifications/settings"
 
 
@@ -38,6 +39,7 @@ async def told(client: httpx.AsyncClient, user, kind: str) -> list[dict]:
     return [each for each in answer.json()["items"] if each["kind"] == kind]
 
 
+@alone
 async def test_once_a_month_people_are_told_what_expires_and_what_is_incomplete(
     client: httpx.AsyncClient, settings: Settings, mailbox: Mailbox
 ):
@@ -68,6 +70,7 @@ async def test_once_a_month_people_are_told_what_expires_and_what_is_incomplete(
     assert len(await told(client, home.owner, "review")) == 2
 
 
+@alone
 async def test_who_has_switched_it_off_is_not_told(client: httpx.AsyncClient, settings: Settings):
     home = await make_home()
     await make_item(home.owner, home.vault, fields={})
@@ -80,6 +83,7 @@ async def test_who_has_switched_it_off_is_not_told(client: httpx.AsyncClient, se
     assert await inbox(client, home.owner) == []
 
 
+@alone
 async def test_an_old_password_is_mentioned_until_it_is_a_new_one(client: httpx.AsyncClient, settings: Settings):
     user = await make_user()
     await stand(settings, utc_now())
@@ -108,6 +112,7 @@ async def test_a_changed_password_is_counted_from_its_event(client: httpx.AsyncC
     assert utc_now() - row.password_since < timedelta(minutes=10)
 
 
+@alone
 async def test_who_has_no_password_is_not_told_of_it_and_the_age_is_a_setting(
     client: httpx.AsyncClient, settings: Settings
 ):
@@ -130,6 +135,7 @@ async def make_key(client: httpx.AsyncClient, user, days: int) -> None:
     assert made.status_code == 201, made.text
 
 
+@alone
 async def test_a_key_that_expires_is_mentioned_twice_and_a_short_one_once(
     client: httpx.AsyncClient, settings: Settings
 ):
@@ -146,6 +152,7 @@ async def test_a_key_that_expires_is_mentioned_twice_and_a_short_one_once(
     assert len(await told(client, key, "api_key")) == 1
 
 
+@alone
 async def test_an_invitation_that_nobody_answers_is_mentioned_to_both(client: httpx.AsyncClient, settings: Settings):
     home, guest = await make_home(), await make_user()
     admin = await make_member(home.vault, role="admin")

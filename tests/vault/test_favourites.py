@@ -40,7 +40,7 @@ async def test_who_has_left_leaves_no_favourites(home: Home):
     await home.call("PUT", f"items/{item.id}/favourite", who=home.bob)
 
     await home.call("DELETE", f"vaults/{home.vault.id}/members/{home.bob.id}", status=204)
-    assert [task.name for task in listeners("vault.member_removed")] == ["vault.forget_member"]
+    assert "vault.forget_member" in [task.name for task in listeners("vault.member_removed")]
     await tasks.forget_member(vault_id=str(home.vault.id), user_id=str(home.bob.id))
 
     assert await rows_of("SELECT item_id FROM vault_favourites WHERE user_id = :bob", bob=home.bob.id) == []

@@ -45,7 +45,7 @@ async def list_drills(
     return DrillPage(items=items, next_cursor=cursor_of(last) if last else None)
 
 
-@router.get("/drills/{drill_id}", responses=problems(DrillNotFound))
+@router.get("/drills/{drill_id:uuid}", responses=problems(DrillNotFound))
 async def read_drill(drill_id: UUID, principal: Reader, session: SessionDep) -> DrillRead:
     """See who has answered in a drill."""
     return await service.read_drill(session, principal, drill_id)

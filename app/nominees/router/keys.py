@@ -56,13 +56,13 @@ async def list_legacy_keys(principal: Reader, session: SessionDep) -> LegacyKeyL
     return LegacyKeyList(items=await service.list_legacy_keys(session, principal))
 
 
-@router.post("/legacy-keys/{legacy_key_id}/server-sheet", responses=problems(*STEP_UP, LegacyKeyNotFound))
+@router.post("/legacy-keys/{legacy_key_id:uuid}/server-sheet", responses=problems(*STEP_UP, LegacyKeyNotFound))
 async def read_server_sheet(legacy_key_id: UUID, principal: Writer, session: SessionDep) -> ServerSheet:
     """Get the server's part of your own keys: together with your sheet it opens what was made readable for them."""
     return await service.read_server_sheet(session, principal, legacy_key_id)
 
 
-@router.delete("/legacy-keys/{legacy_key_id}", status_code=204, responses=problems(*STEP_UP, LegacyKeyNotFound))
+@router.delete("/legacy-keys/{legacy_key_id:uuid}", status_code=204, responses=problems(*STEP_UP, LegacyKeyNotFound))
 async def delete_legacy_key(legacy_key_id: UUID, principal: Writer, session: SessionDep) -> None:
     """Forget keys with the server's part. From then on only your sheet and those of the nominees open together."""
     await service.delete_legacy_key(session, principal, legacy_key_id)

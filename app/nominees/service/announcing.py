@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.outbox import emit
 from app.nominees.machine import Case, Ending, State
 from app.nominees.models import nominees
+from app.nominees.service.clock import legacy_now
 from app.nominees.service.letters import (
     accepted,
     day,
@@ -22,6 +23,8 @@ from app.nominees.service.letters import (
 )
 from app.nominees.service.links import make_link
 from app.nominees.service.people import send_invitation, send_sign_in_link
+from app.notifications.inbox import Notice, notify
+from app.notifications.preferences import preferences_of
 
 WHY: Final[Mapping[Ending, str]] = MappingProxyType(
     {
@@ -48,7 +51,7 @@ Teller: TypeAlias = Callable[[AsyncSession, News], Awaitable[None]]
 
 
 async def announce(session: AsyncSession, row: Any, before: Case | None, after: Case, happened: Sequence[str]) -> None:
-    """Tell whoever must know. Emits `nominees.owner_warned`, for channels besides e-mail."""
+    """Tell whoever must know. Emits `nominees.owner_warned`."""
     news = News(row, before, after)
     for kind in happened:
         if kind in TELLERS:
@@ -59,7 +62,27 @@ async def _warn_owner(session: AsyncSession, news: News, template: str, **contex
     user_id, case_id = news.row["user_id"], news.row["id"]
     token = await make_link(session, user_id, "stop", subject_id=case_id)
     await to_owner(session, user_id, template, token=token, day=day(news.after.due_at), **context)
+    await _notify_owner(session, news)
     await emit(session, "nominees.owner_warned", user_id=user_id, case_id=case_id, reminder=news.after.reminders)
+
+
+async def _notify_owner(session: AsyncSession, news: News) -> None:
+    """Say it besides in the inbox and on devices: an address may be out of use."""
+    case, user_id = news.after, news.row["user_id"]
+    step = f"{case.state}:{case.reminders}:{case.stages}"
+    title = "What you left to others is open to them" if case.state == "released" else "A release of your plan goes on"
+    stop = "If you are well, stop it: sign in, or use the link in our letter"
+    notice = Notice(
+        kind="legacy",
+        cause=f"legacy:{news.row['id']}:{step}",
+        title=title,
+        text=f"{stop}. It goes on by itself on {day(case.due_at)}.",
+        discreet="Something about your account needs you",
+        subject_id=news.row["id"],
+        useful_until=case.due_at,
+    )
+    preferences = await preferences_of(session, user_id)
+    await notify(session, user_id, notice, preferences, await legacy_now(session))
 
 
 async def _reason(session: AsyncSession, news: News) -> str:

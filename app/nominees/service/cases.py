@@ -29,6 +29,7 @@ from app.nominees.schemas.cases import CaseEventRead, CaseRead
 from app.nominees.service.announcing import announce
 from app.nominees.service.clock import legacy_now
 from app.nominees.service.links import find_link
+from app.nominees.service.noting import note_case
 from app.nominees.service.proofs import attestations_of, proofs_of
 from app.vault.service.listing import FIRST_PAGE
 
@@ -64,20 +65,20 @@ async def locked(session: AsyncSession, case_id: UUID) -> Any:
 
 
 async def open_case(
-    session: AsyncSession, plan: Any, trigger: Trigger, now: datetime, asked_by: UUID | None = None
+    session: AsyncSession, plan: Any, trigger: Trigger, now: datetime, by: Principal | None = None
 ) -> Any:
     """The row of a new case of a plan whose row is locked and which has none that is open.
 
     Emits what `settle` emits.
     """
-    case, case_id = machine.open_case(trigger, rules_of(plan), now), new_id()
+    case, case_id, asked_by = machine.open_case(trigger, rules_of(plan), now), new_id(), by and by.nominee_id
     values = {"id": case_id, "user_id": plan["user_id"], "plan_id": plan["id"], "asked_by": asked_by, **asdict(case)}
     row = (await session.execute(insert(cases).values(values).returning(cases))).mappings().one()
-    await _record(session, row, None, case, now, asked_by)
+    await _record(session, row, None, case, now, by)
     return row
 
 
-async def settle(session: AsyncSession, row: Any, after: Case, now: datetime, by: UUID | None = None) -> None:
+async def settle(session: AsyncSession, row: Any, after: Case, now: datetime, by: Principal | None = None) -> None:
     """Write the next step of a locked case, with its log, letters and release. Emits `nominees.case_changed`."""
     before = case_of(row)
     values = {name: getattr(after, name) for name in COLUMNS}
@@ -89,20 +90,22 @@ async def settle(session: AsyncSession, row: Any, after: Case, now: datetime, by
 
 
 async def _record(
-    session: AsyncSession, row: Any, before: Case | None, after: Case, now: datetime, by: UUID | None
+    session: AsyncSession, row: Any, before: Case | None, after: Case, now: datetime, by: Principal | None
 ) -> None:
     happened = machine.what_happened(before, after)
     await _log(session, row, happened, now, by)
+    for kind in happened:
+        await note_case(session, row, kind, by)
     await announce(session, row, before, after, happened)
     ids = {"user_id": row["user_id"], "plan_id": row["plan_id"], "case_id": row["id"]}
     await emit(session, "nominees.case_changed", **ids, state=after.state)
     log.info("release case changed", case_id=str(row["id"]), state=after.state)
 
 
-async def _log(session: AsyncSession, row: Any, happened: Sequence[str], now: datetime, by: UUID | None) -> None:
+async def _log(session: AsyncSession, row: Any, happened: Sequence[str], now: datetime, by: Principal | None) -> None:
     count = select(func.count()).select_from(case_events).where(case_events.c.case_id == row["id"])
     known = await session.scalar(count) or 0
-    ids = {"user_id": row["user_id"], "case_id": row["id"], "nominee_id": by, "at": now}
+    ids = {"user_id": row["user_id"], "case_id": row["id"], "nominee_id": by and by.nominee_id, "at": now}
     rows = [{"id": new_id(), "ordinal": known + n, "kind": kind, **ids} for n, kind in enumerate(happened)]
     if rows:
         await session.execute(upsert(case_events), rows)
@@ -111,14 +114,14 @@ async def _log(session: AsyncSession, row: Any, happened: Sequence[str], now: da
 async def stop_case(session: AsyncSession, principal: Principal, case_id: UUID, now: datetime | None = None) -> None:
     """Stop a release, or take it back. Asking again changes nothing. Raises `CaseNotFound`, `CaseIsOver`."""
     row = await owned_case(session, principal, case_id, lock=True)
-    await _stop(session, row, await legacy_now(session, now))
+    await _stop(session, row, await legacy_now(session, now), principal)
 
 
-async def _stop(session: AsyncSession, row: Any, now: datetime) -> None:
+async def _stop(session: AsyncSession, row: Any, now: datetime, by: Principal | None = None) -> None:
     if row["state"] == "stopped":
         return
     try:
-        await settle(session, row, machine.stop(case_of(row), now), now)
+        await settle(session, row, machine.stop(case_of(row), now), now, by)
     except NotPossible:
         raise CaseIsOver from None
 

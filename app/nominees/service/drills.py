@@ -29,6 +29,7 @@ from app.nominees.schemas.cases import DrillAnswer, DrillRead
 from app.nominees.service.clock import legacy_now
 from app.nominees.service.letters import day, find_people, owner_name, receivers, to_owner, to_person, trusted_person
 from app.nominees.service.links import find_link, make_link, use_link
+from app.nominees.service.noting import note_own
 from app.vault.service.listing import FIRST_PAGE
 
 STEPS: Final = ("owner", "trusted", "nominees", "over")
@@ -61,6 +62,7 @@ async def start_drill(
     ids = {"user_id": principal.user_id, "drill_id": drill_id}
     rows = [{"id": new_id(), **ids, "role": role, "nominee_id": nominee_id} for role, nominee_id in asked]
     await session.execute(insert(drill_people), rows)
+    await note_own(session, principal, "drill_started", drill_id, plan_id=plan_id)
     await _begin(session, await _locked(session, drill_id), "owner", time)
     return await read_drill(session, principal, drill_id)
 

@@ -19,6 +19,7 @@ from app.db.session import session_scope
 from app.nominees import age
 from app.nominees.errors import LegacyKeyNotFound
 from app.nominees.service.keys import legacy_public_key
+from app.nominees.service.noting import note_own
 from app.vault import service as vaults
 from app.vault.schemas.vaults import VaultRead
 
@@ -38,6 +39,7 @@ async def start_export(session: AsyncSession, principal: Principal) -> AsyncIter
     public = await legacy_public_key(session, principal.user_id)
     if public is None:
         raise LegacyKeyNotFound
+    await note_own(session, principal, "export_made", public.account)
     return age.seal(public.exchange, public.account, _archive(principal))
 
 

@@ -28,6 +28,7 @@ from app.nominees.models import legacy_keys, nominees
 from app.nominees.schemas.keys import LegacyKeyCreate, LegacyKeyRead, LegacyKeyRegister, ServerSheet
 from app.nominees.service.clock import legacy_now
 from app.nominees.service.letters import Person, find_people
+from app.nominees.service.noting import note_own
 from app.nominees.service.people import require_nominees
 from app.nominees.shamir import LegacySheets, ShareError, read_share, share_among_three
 from app.nominees.shamir.legacy import GROUPS_NEEDED, SERVER
@@ -53,6 +54,7 @@ async def create_legacy_key(session: AsyncSession, principal: Principal, data: L
     public = keys_of_secret(set_id, secret).identity.public
     made_on = (await legacy_now(session)).date()
     await _insert(session, principal, public, people, data.nominees_needed, made_on, parts.server)
+    await note_own(session, principal, "key_created", public.account)
     owner = (await auth.profile(session, principal.user_id)).name
     sheets = _sheets(set_id, owner, people, parts, data, made_on)
     return await asyncio.to_thread(_print, sheets)
@@ -128,6 +130,7 @@ async def register_legacy_key(session: AsyncSession, principal: Principal, data:
     public = _checked(data)
     made_on = (await legacy_now(session)).date()
     await _insert(session, principal, public, people, data.nominees_needed, made_on, data.server_sheet)
+    await note_own(session, principal, "key_registered", public.account)
     return (await list_legacy_keys(session, principal))[0]
 
 
@@ -175,6 +178,7 @@ async def read_server_sheet(session: AsyncSession, principal: Principal, legacy_
     if row is None:
         raise LegacyKeyNotFound
     content = await open_row(session, legacy_keys, row)
+    await note_own(session, principal, "server_sheet_read", legacy_key_id)
     return ServerSheet(legacy_key_id=legacy_key_id, words=content["server_sheet"])
 
 
@@ -187,3 +191,4 @@ async def delete_legacy_key(session: AsyncSession, principal: Principal, legacy_
     mine = legacy_keys.c.id == legacy_key_id, legacy_keys.c.user_id == principal.user_id
     if await session.scalar(delete(legacy_keys).where(*mine).returning(legacy_keys.c.id)) is None:
         raise LegacyKeyNotFound
+    await note_own(session, principal, "key_deleted", legacy_key_id)

@@ -30,6 +30,7 @@ from app.nominees.policy import plans_naming, refuse_while_open
 from app.nominees.schemas.people import NomineeCreate, NomineeRead, NomineeUpdate
 from app.nominees.service.letters import Person, find_people, to_owner, to_person
 from app.nominees.service.links import find_link, make_link, void_links
+from app.nominees.service.noting import as_nominee, note, note_own
 from app.vault.service.listing import FIRST_PAGE
 
 BY_OWNER: Final = Limit("nominee-letters", 100, 3_600)
@@ -55,6 +56,7 @@ async def create_nominee(session: AsyncSession, principal: Principal, data: Nomi
         await session.execute(insert(nominees).values(values))
     except IntegrityError:
         raise AlreadyNamed from None
+    await note_own(session, principal, "nominee_named", nominee_id)
     await invite(session, await _person(session, nominee_id))
     return await read_nominee(session, principal, nominee_id)
 
@@ -116,6 +118,7 @@ async def invite_again(session: AsyncSession, principal: Principal, nominee_id: 
         raise InvitationAnswered
     await session.execute(update(nominees).where(nominees.c.id == nominee_id).values(state="invited"))
     await invite(session, await _person(session, nominee_id))
+    await note_own(session, principal, "nominee_invited", nominee_id)
     return await read_nominee(session, principal, nominee_id)
 
 
@@ -175,6 +178,7 @@ async def update_nominee(
         digest = await _free_address(session, principal, content["email"])
         values |= {"email_digest": digest, "state": "invited", "answered_at": None, "verified_at": None}
     await session.execute(update(nominees).where(nominees.c.id == nominee_id).values(values))
+    await note_own(session, principal, "nominee_moved" if moved else "nominee_changed", nominee_id)
     if moved:
         await shut_out(session, nominee_id)
         await invite(session, await _person(session, nominee_id))
@@ -203,6 +207,7 @@ async def delete_nominee(session: AsyncSession, principal: Principal, nominee_id
     if await session.scalar(select(in_use)):
         raise NomineeInUse
     await session.execute(delete(nominees).where(nominees.c.id == nominee_id))
+    await note_own(session, principal, "nominee_removed", nominee_id)
 
 
 async def find_invitation(token: str) -> str:
@@ -223,6 +228,8 @@ async def answer_invitation(token: str, *, accept: bool) -> None:
                 values["verified_at"] = func.now()
             invited = nominees.c.id == link["nominee_id"], nominees.c.state == "invited"
             await session.execute(update(nominees).where(*invited).values(values))
+            nominee, answer = as_nominee(link["nominee_id"]), f"invitation_{values['state']}"
+            await note(session, nominee, link["user_id"], answer, link["nominee_id"])
             await _tell(session, await _person(session, link["nominee_id"]))
 
 

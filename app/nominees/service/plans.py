@@ -28,6 +28,7 @@ from app.nominees.schemas.plans import (
 )
 from app.nominees.service.gifts import gift_rows
 from app.nominees.service.letters import to_owner
+from app.nominees.service.noting import note_own
 from app.nominees.service.people import require_nominees
 from app.vault.etags import check_revision
 from app.vault.service.listing import FIRST_PAGE
@@ -68,6 +69,7 @@ async def create_plan(session: AsyncSession, principal: Principal, data: LegacyP
     await session.execute(insert(plans).values(values))
     await _put_gifts(session, principal, plan_id, data.stages)
     await _put_messages(session, principal, plan_id, data.messages)
+    await note_own(session, principal, "plan_created", plan_id)
     return await read_plan(session, principal, plan_id)
 
 
@@ -167,6 +169,7 @@ async def update_plan(
     if data.messages is not None:
         await _put_messages(session, principal, plan_id, data.messages)
     await _set(session, plan_id, **values)
+    await note_own(session, principal, "plan_updated", plan_id, revision=row["revision"] + 1)
     return await read_plan(session, principal, plan_id)
 
 
@@ -193,6 +196,7 @@ async def delete_plan(session: AsyncSession, principal: Principal, plan_id: UUID
     """
     await _changeable(session, principal, plan_id)
     await session.execute(delete(plans).where(plans.c.id == plan_id))
+    await note_own(session, principal, "plan_deleted", plan_id)
     await to_owner(session, principal.user_id, "legacy_changed")
 
 
@@ -209,6 +213,7 @@ async def arm_plan(
     if await session.scalar(select(func.count()).select_from(named_in(plan_id).subquery())) == 0:
         raise PlanNotReady("Nobody gets anything by it")
     await _set(session, plan_id, armed_at=now or func.now())
+    await note_own(session, principal, "plan_armed", plan_id)
     return await read_plan(session, principal, plan_id)
 
 
@@ -216,4 +221,5 @@ async def disarm_plan(session: AsyncSession, principal: Principal, plan_id: UUID
     """Make a plan a draft again. Raises `StepUpRequired`, `SessionNeeded`, `LegacyPlanNotFound`, `CaseIsOpen`."""
     await _changeable(session, principal, plan_id)
     await _set(session, plan_id, armed_at=None)
+    await note_own(session, principal, "plan_disarmed", plan_id)
     return await read_plan(session, principal, plan_id)

@@ -24,6 +24,7 @@ from app.nominees.models import attestations, proofs
 from app.nominees.policy import case_for, owned_case
 from app.nominees.schemas.cases import AttestationRead, ProofRead
 from app.nominees.service.guests import Guest
+from app.nominees.service.noting import note
 from app.vault import service as vaults
 from app.vault.errors import ContentDamaged
 
@@ -78,6 +79,7 @@ async def add_proof(session: AsyncSession, guest: Guest, case_id: UUID, file: va
             "body": seal_body(ring, proofs, file.version_id, content),
         }
         row = (await session.execute(insert(proofs).values(values).returning(proofs))).mappings().one()
+        await note(session, guest.principal, guest.owner_id, "proof_added", file.version_id, case_id=case_id)
         return _read(row, content)
 
 

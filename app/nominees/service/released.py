@@ -19,6 +19,7 @@ from app.nominees.schemas.visits import Released, ReleasedVaultRead, ReleaseRead
 from app.nominees.service.cases import case_of
 from app.nominees.service.gifts import scope_of
 from app.nominees.service.guests import Guest
+from app.nominees.service.noting import note_read
 from app.vault import service as vaults
 from app.vault.schemas.documents import DocumentRead
 from app.vault.schemas.items import ItemRead
@@ -34,10 +35,13 @@ async def _scope(session: AsyncSession, guest: Guest) -> vaults.Scope:
     return scope_of(guest.owner_id, rows)
 
 
-async def _log(session: AsyncSession, guest: Guest, kind: ReadKind, subject_id: UUID | None = None) -> None:
+async def _log(
+    session: AsyncSession, guest: Guest, kind: ReadKind, subject_id: UUID | None = None, vault_id: UUID | None = None
+) -> None:
     ids = {"id": new_id(), "user_id": guest.owner_id, "nominee_id": guest.nominee_id}
     async with acting_for(session, guest.owner):
         await session.execute(insert(reads).values(**ids, kind=kind, subject_id=subject_id))
+        await note_read(session, guest.principal, guest.owner_id, kind, subject_id, vault_id)
 
 
 async def read_released(session: AsyncSession, guest: Guest) -> Released:
@@ -84,14 +88,14 @@ async def list_items(
 ) -> tuple[list[ItemRead], UUID | None]:
     """One page of released records. Raises `NothingReleased`, `VaultNotFound`."""
     found = await vaults.list_released_items(session, await _scope(session, guest), vault_id, filters)
-    await _log(session, guest, "items", vault_id)
+    await _log(session, guest, "items", vault_id, vault_id)
     return found
 
 
 async def read_item(session: AsyncSession, guest: Guest, vault_id: UUID, item_id: UUID) -> ItemRead:
     """A released record. Raises `NothingReleased`, `VaultNotFound`, `ItemNotFound`."""
     item = await vaults.read_released_item(session, await _scope(session, guest), vault_id, item_id)
-    await _log(session, guest, "item", item_id)
+    await _log(session, guest, "item", item_id, vault_id)
     return item
 
 
@@ -100,14 +104,14 @@ async def list_documents(
 ) -> tuple[list[DocumentRead], UUID | None]:
     """One page of released documents. Raises `NothingReleased`, `VaultNotFound`."""
     found = await vaults.list_released_documents(session, await _scope(session, guest), vault_id, filters)
-    await _log(session, guest, "documents", vault_id)
+    await _log(session, guest, "documents", vault_id, vault_id)
     return found
 
 
 async def read_document(session: AsyncSession, guest: Guest, vault_id: UUID, document_id: UUID) -> DocumentRead:
     """What is known of a released document. Raises `NothingReleased`, `VaultNotFound`, `DocumentNotFound`."""
     document = await vaults.read_released_document(session, await _scope(session, guest), vault_id, document_id)
-    await _log(session, guest, "document", document_id)
+    await _log(session, guest, "document", document_id, vault_id)
     return document
 
 
@@ -116,7 +120,7 @@ async def open_document(
 ) -> vaults.VersionContent:
     """The file of a released document. Raises `NothingReleased`, `VaultNotFound`, `DocumentNotFound`."""
     content = await vaults.open_released_document(session, await _scope(session, guest), vault_id, document_id)
-    await _log(session, guest, "content", document_id)
+    await _log(session, guest, "content", document_id, vault_id)
     return content
 
 

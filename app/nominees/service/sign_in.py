@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth import service as auth
 from app.auth.parts import throttle
-from app.auth.principal import RELEASED, Principal
 from app.core.clock import new_id
 from app.core.crypto import lookup_digest, new_token, token_digest
 from app.core.throttle import Limit
@@ -29,6 +28,7 @@ from app.nominees.service.entering import announce_entry
 from app.nominees.service.guests import Guest
 from app.nominees.service.letters import find_people, to_person
 from app.nominees.service.links import find_link
+from app.nominees.service.noting import as_nominee, note
 from app.nominees.service.people import send_sign_in_link
 
 MARK: Final = "lvn_"
@@ -128,6 +128,7 @@ async def _open(session: AsyncSession, user_id: UUID, nominee_id: UUID) -> Nomin
     ids = {"id": new_id(), "user_id": user_id, "nominee_id": nominee_id}
     await session.execute(insert(sessions).values(**ids, **values))
     await session.execute(update(nominees).where(nominees.c.id == nominee_id).values(verified_at=func.now()))
+    await note(session, as_nominee(nominee_id), user_id, "nominee_signed_in", nominee_id)
     await announce_entry(session, nominee_id)
     return NomineeToken(access_token=token, token_type="bearer", expires_in=seconds)  # noqa: S106
 
@@ -144,7 +145,7 @@ async def enter_as_nominee(session: AsyncSession, token: str) -> Guest:
     if row is None:
         raise InvalidNomineeToken
     session_id, nominee_id, owner_id = row
-    guest = Guest(Principal(nominee_id, frozenset({RELEASED}), nominee_id=nominee_id), session_id, nominee_id, owner_id)
+    guest = Guest(as_nominee(nominee_id), session_id, nominee_id, owner_id)
     act_for(session, guest.principal.actor)
     return guest
 

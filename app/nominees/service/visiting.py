@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.auth.principal import Principal
 from app.core.clock import new_id
 from app.db.acting import acting_for
 from app.db.session import Actor, session_scope
@@ -29,6 +30,7 @@ from app.nominees.service.clock import legacy_now
 from app.nominees.service.guests import Guest
 from app.nominees.service.letters import find_people, owner_name, to_owner
 from app.nominees.service.links import find_link, use_link
+from app.nominees.service.noting import as_nominee, note
 from app.nominees.service.people import shut_out
 from app.nominees.service.proofs import attestations_of, proofs_of
 
@@ -93,7 +95,7 @@ async def ask(session: AsyncSession, guest: Guest, plan_id: UUID, now: datetime 
         if state == "stopped":
             raise CoolingDown
         if state is None:
-            await open_case(session, plan, "asked", await legacy_now(session, now), guest.nominee_id)
+            await open_case(session, plan, "asked", await legacy_now(session, now), guest.principal)
     return await read_visit(session, guest)
 
 
@@ -103,19 +105,19 @@ async def confirm(
     """A trusted person's word. Raises `CaseNotFound`, `CaseIsOver`."""
     async with acting_for(session, guest.owner):
         row = await case_for(session, guest.nominee_id, case_id, lock=True)
-        await _confirm(session, row, guest.nominee_id, await legacy_now(session, now), agree=agree)
+        await _confirm(session, row, guest.principal, await legacy_now(session, now), agree=agree)
     return await read_visit(session, guest)
 
 
-async def _confirm(session: AsyncSession, row: Any, nominee_id: UUID, now: datetime, *, agree: bool) -> None:
+async def _confirm(session: AsyncSession, row: Any, by: Principal, now: datetime, *, agree: bool) -> None:
     trusted = await session.scalar(select(plans.c.confirmer_id).where(plans.c.id == row["plan_id"]))
-    if trusted != nominee_id:
+    if trusted is None or trusted != by.nominee_id:
         raise CaseNotFound
     try:
         after = machine.confirm(case_of(row), now, agrees=agree)
     except NotPossible:
         raise CaseIsOver from None
-    await settle(session, row, after, now, nominee_id)
+    await settle(session, row, after, now, by)
 
 
 async def find_confirmation(token: str) -> str:
@@ -134,7 +136,7 @@ async def confirm_by_link(token: str, *, agree: bool, now: datetime | None = Non
         link = await find_link(session, "confirm", token)
     async with session_scope(Actor.user(link["user_id"])) as session:
         row = await locked(session, link["subject_id"])
-        await _confirm(session, row, link["nominee_id"], await legacy_now(session, now), agree=agree)
+        await _confirm(session, row, as_nominee(link["nominee_id"]), await legacy_now(session, now), agree=agree)
         await use_link(session, link["id"])
 
 
@@ -156,7 +158,7 @@ async def attest(session: AsyncSession, guest: Guest, case_id: UUID, note: str, 
         said = attestations.c.case_id == case_id, attestations.c.nominee_id == guest.nominee_id
         if await session.scalar(select(attestations.c.id).where(*said)) is None:
             await _write_attestation(session, guest, case_id, note)
-            await settle(session, row, after, time, guest.nominee_id)
+            await settle(session, row, after, time, guest.principal)
     return await read_visit(session, guest)
 
 
@@ -179,5 +181,6 @@ async def withdraw(session: AsyncSession, guest: Guest) -> None:
         await session.execute(update(nominees).where(nominees.c.id == guest.nominee_id).values(values))
         [person] = await find_people(session, nominees.c.id == guest.nominee_id)
         await shut_out(session, guest.nominee_id)
+        await note(session, guest.principal, guest.owner_id, "nominee_withdrew", guest.nominee_id)
         name = "legacy_invitation_answered"
         await to_owner(session, guest.owner_id, name, nominee=person.name, answer="declined")

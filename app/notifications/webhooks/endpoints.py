@@ -143,9 +143,12 @@ async def _mine(
 
 def _require_reachable(url: str) -> None:
     """A first look, for a clear answer; names are looked up anew at each try, and that decides."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets that hold no address of IPv6
+        raise WebhookAddressRefused from None
     if current().settings.webhook_private_addresses:
         return
-    parts = urlsplit(url)
     host = parts.hostname or ""
     try:
         is_refused = not is_public(host)

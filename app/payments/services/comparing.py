@@ -1,6 +1,7 @@
 """What the provider has and what we have, side by side, a hundred at a time."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -9,9 +10,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.session import session_scope
-from app.payments.models import BillingCustomer, BillingSubscription, Dispute, Invoice
+from app.payments.models import BillingCustomer, BillingSubscription, Checkout, Dispute, Invoice
 from app.payments.models.ledger import LedgerLeg, LedgerTransaction
-from app.payments.providers.port import DisputeState, InvoiceState, Provider, SubscriptionState
+from app.payments.providers.port import DisputeState, InvoiceState, Missing, Provider, SubscriptionState
 from app.payments.services.ledger import CASH, CLEARING
 
 BATCH: Final = 100
@@ -143,6 +144,19 @@ def dispute_fields(state: DisputeState) -> Fields:
     return {"status": state.status, "amount_cents": state.amount_cents}
 
 
+async def checkouts(provider: Provider, ended_before: datetime | None) -> AsyncIterator[Theirs]:
+    """Checkouts that are open here: all, or those that must have ended. Events of old ones can't be asked for."""
+    waiting = select(Checkout.provider_id).where(Checkout.provider == provider.name, Checkout.state == "open")
+    if ended_before is not None:
+        waiting = waiting.where(Checkout.expires_at < ended_before)
+    async with session_scope() as session:
+        open_here = [each for each in await session.scalars(waiting) if each]
+    for checkout_id in open_here:
+        with suppress(Missing):
+            state = await provider.fetch_checkout(checkout_id)
+            yield Theirs(checkout_id, {"state": state.status})
+
+
 def loader(model: Any, *names: str) -> Load:
     """How our rows of a kind are read, by the provider's ids."""
     columns = [getattr(model, name) for name in names]
@@ -156,6 +170,7 @@ def loader(model: Any, *names: str) -> Load:
 
 our_invoices = loader(Invoice, "status", "total_cents", "paid_cents")
 our_subscriptions = loader(BillingSubscription, "provider_status", "period_end", "cancel_at_period_end")
+our_checkouts = loader(Checkout, "state")
 our_disputes = loader(Dispute, "status", "amount_cents")
 
 

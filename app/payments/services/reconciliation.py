@@ -1,7 +1,8 @@
 """Our books against the provider's: what is missing is fetched and applied, what stays different is shown to people.
 
-Light (hourly): events, movements, invoices and disputes since the last run with an hour of overlap. Deep (nightly and
-on demand): the same from the beginning, and every subscription. Both end with what must hold among our own sums.
+Light (hourly): events, movements, invoices and disputes since the last run with an hour of overlap, and checkouts that
+are open here past their end. Deep (nightly and on demand): the same from the beginning, every open checkout, and every
+subscription. Both end with what must hold among our own sums.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -15,13 +16,14 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.clock import new_id
+from app.core.errors import AppError
 from app.core.logging import get_log
 from app.db.session import session_scope
 from app.payments.models import Difference, ReconciliationRun
 from app.payments.providers.port import Provider, ProviderError
 from app.payments.services import comparing, inbox, ledger, postings
 from app.payments.services.comparing import Found, Theirs
-from app.payments.services.sync import sync_dispute, sync_invoice, sync_payment, sync_subscription
+from app.payments.services.sync import sync_checkout, sync_dispute, sync_invoice, sync_payment, sync_subscription
 
 Depth = Literal["light", "deep"]
 
@@ -60,7 +62,7 @@ async def reconcile(provider: Provider, depth: Depth = "light") -> Report:
     report = Report(depth)
     report.events_added = await _add_events(provider, max(since, started - EVENTS_KEPT))
     seen: set[str] = set()
-    for look in _looks(provider, since, depth):
+    for look in _looks(provider, since, started, depth):
         async for batch in comparing.batches(look.theirs):
             await _compare(provider, look, batch, report)
             if look.kind == comparing.MOVEMENT:
@@ -72,8 +74,10 @@ async def reconcile(provider: Provider, depth: Depth = "light") -> Report:
     return report
 
 
-def _looks(provider: Provider, since: datetime, depth: Depth) -> list[_Look]:
+def _looks(provider: Provider, since: datetime, started: datetime, depth: Depth) -> list[_Look]:
+    open_here = comparing.checkouts(provider, None if depth == "deep" else started)
     looks = [
+        _Look("checkout", open_here, comparing.our_checkouts, _by(sync_checkout)),
         _Look(comparing.MOVEMENT, comparing.movements(provider, since), comparing.our_movements, _heal_movement),
         _Look("invoice", comparing.invoices(provider, since), comparing.our_invoices, _by(sync_invoice)),
         _Look("dispute", comparing.disputes(provider, since), comparing.our_disputes, _by(sync_dispute)),
@@ -114,8 +118,9 @@ async def _compare(provider: Provider, look: _Look, batch: Sequence[Theirs], rep
     for each in different:
         try:
             await look.heal(provider, each)
-        except ProviderError as error:
-            log.warning("payment difference not healed", kind=look.kind, reference=each.reference, error=error.code)
+        except (ProviderError, AppError) as error:
+            name = type(error).__name__
+            log.warning("payment difference not healed", kind=look.kind, reference=each.reference, error=name)
     if different:
         healed = await _load(look, provider.name, different)
         for each in different:

@@ -125,7 +125,7 @@ async def test_scopes_decide_which_tools_there_are(client: httpx.AsyncClient, ur
         with pytest.raises(MCPError):
             await host.list_resources()
 
-    assert names == {"list_vaults", "list_items", "read_item", "read_page"}
+    assert names == {"list_vaults", "list_items", "read_item", "read_page", "life_check", "legacy_check"}
     assert hidden.is_error
     assert "rag:ask" in said(hidden)
 

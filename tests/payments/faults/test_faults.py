@@ -72,9 +72,9 @@ async def kill_some(world: World, chance: random.Random, stop: asyncio.Event) ->
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), chance.uniform(1.5, 4))
             break
-        alive = [each for each in victims(world.stack) if "postgres" not in each.name()]
-        if alive:
-            with suppress(psutil.NoSuchProcess):
+        with suppress(psutil.NoSuchProcess):
+            alive = [each for each in victims(world.stack) if "postgres" not in each.name()]
+            if alive:
                 chance.choice(alive).send_signal(signal.SIGKILL)
                 killed += 1
     return killed

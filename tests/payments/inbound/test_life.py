@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from app.db.session import session_scope
-from app.payments.services.reconciliation import reconcile
+from app.payments.services.reconciliation import EVENTS_KEPT, reconcile
 from tests.factories import TestUser
 from tests.payments.outbound.conftest import Shop, advance
 
@@ -166,3 +166,19 @@ async def test_what_no_webhook_told_is_found_by_reconciliation(shop: Shop, payer
     assert [found for found in again.differences if found.theirs is not None] == []  # other tests' books are gone
     assert (await shop.subscription(payer))["state"] == "active"
     assert (await balances_of(payer))["deferred"] == -500
+
+
+async def test_credits_whose_webhook_was_lost_and_whose_event_is_forgotten_are_granted(shop: Shop, payer: TestUser):
+    pack = (await rows("SELECT id FROM payments_prices WHERE lookup_key = 'lv:credits:500:eur'"))[0]["id"]
+    made = (await shop.post(payer, "/checkout", {"price_id": str(pack)})).json()
+    before = (await shop.get(payer, "/credits")).json()
+    await shop.complete(made)
+    await advance(shop, days=EVENTS_KEPT.days + 1)
+
+    await reconcile(shop.provider, "light")
+    after = (await shop.get(payer, "/credits")).json()
+    await reconcile(shop.provider, "deep")
+
+    assert after["available"] - before["available"] == 500
+    assert (await shop.get(payer, "/credits")).json() == after
+    assert "clearing" not in await balances_of(payer)
