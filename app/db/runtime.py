@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 REDIS_CONNECTIONS = 50
-REDIS_PAUSE_SECONDS = 5.0
+REDIS_PAUSE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)

@@ -88,8 +88,14 @@ def check_scopes(principal: Principal | None, route: Route) -> None:
 
     Raises `Forbidden`.
     """
-    if principal is None:
-        return
-    missing = sorted((route.scopes or SCOPES.keys()) - principal.scopes)
-    if missing:
+    if missing := _missing(principal, route):
         raise Forbidden(f"The token lacks the scope {missing[0]}")
+
+
+def may_pass(principal: Principal | None, route: Route) -> bool:
+    """Whether a request of theirs may reach the service."""
+    return route.anonymous if principal is None else not _missing(principal, route)
+
+
+def _missing(principal: Principal | None, route: Route) -> list[str]:
+    return sorted((route.scopes or SCOPES.keys()) - principal.scopes) if principal else []

@@ -22,7 +22,7 @@ from app.gateway import measures
 from app.gateway.choosing import Side, depends_on_caller, find, is_shadowed, moved, side_of
 from app.gateway.errors import ServiceNotFound
 from app.gateway.exchange import ClientGone, Exchange, told_headers
-from app.gateway.identity import admitted, check_scopes, signer_of
+from app.gateway.identity import admitted, check_scopes, may_pass, signer_of
 from app.gateway.shadow import Seen, Shadows
 from app.gateway.sockets import CLOSED, ClientSocket, SocketRefused, open_upstream, pump
 from app.gateway.upstream import Upstream
@@ -103,12 +103,16 @@ class Gateway:
         self, route: Route, connection: HTTPConnection, token: str | None = None
     ) -> tuple[Side, Principal | None]:
         """Who answers, and who asks, if it has to be known. Raises as `admitted`, `check_scopes`."""
-        if route.local_percent == 100:
+        if route.local_percent == 100 and not route.shadow_percent:
             return "local", None
         try:
             principal = await admitted(connection, route, token)
         except OUTAGES as error:
             raise outage_of(error) from None
+        except Unauthorized:
+            if route.local_percent == 100:
+                return "local", None  # whoever answers here decides about that
+            raise
         address = client_address(connection.scope, self._settings.trusted_proxies)
         side: Side = "service"
         if depends_on_caller(route):
@@ -121,7 +125,8 @@ class Gateway:
         self, route: Route, side: Side, principal: Principal | None, scope: Scope, receive: Receive, send: Send
     ) -> str:
         request_id = _request_id(scope)
-        seen = Seen() if is_shadowed(route, scope["method"], request_id) else None
+        shadowed = is_shadowed(route, scope["method"], request_id) and may_pass(principal, route)
+        seen = Seen() if shadowed else None
         exchange = None
         if side == "service" or seen:
             exchange = self._exchange(route, scope, principal, seen if side == "service" else None)

@@ -98,18 +98,18 @@ def wait_for(condition) -> None:
 def test_several_workers_show_the_sum_whichever_is_asked(settings, tmp_path):
     port, name = free_port(), 'lifevault_http_requests_total{method="GET",route="unmatched",status="404"}'
     url = f"http://127.0.0.1:{port}"
-    with workers(settings, port, tmp_path) as parent:
-        with httpx.Client(base_url=url, timeout=30, headers={"Connection": "close"}) as client:
-            for _ in range(30):
-                assert client.get("/v1/nothing").status_code == 404
-            shown = {value(client.get("/metrics").text, name) for _ in range(10)}
-            in_flight = {value(client.get("/metrics").text, "lifevault_http_requests_in_flight") for _ in range(4)}
-            serving = [each for each in parent.children(recursive=True) if files_of(tmp_path, each.pid)]
-            serving[0].send_signal(signal.SIGKILL)
-            serving[0].wait(30)
-            wait_for(lambda: live(port))
-            after = value(client.get("/metrics").text, name)
-            left = files_of(tmp_path, serving[0].pid, "gauge_live*")
+    client = httpx.Client(base_url=url, timeout=30, headers={"Connection": "close"})
+    with workers(settings, port, tmp_path) as parent, client:
+        for _ in range(30):
+            assert client.get("/v1/nothing").status_code == 404
+        shown = {value(client.get("/metrics").text, name) for _ in range(10)}
+        in_flight = {value(client.get("/metrics").text, "lifevault_http_requests_in_flight") for _ in range(4)}
+        serving = [each for each in parent.children(recursive=True) if files_of(tmp_path, each.pid)]
+        serving[0].send_signal(signal.SIGKILL)
+        serving[0].wait(30)
+        wait_for(lambda: live(port))
+        after = value(client.get("/metrics").text, name)
+        left = files_of(tmp_path, serving[0].pid, "gauge_live*")
 
     assert shown == {30.0}
     assert in_flight == {1.0}

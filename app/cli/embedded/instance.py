@@ -17,7 +17,7 @@ from app.cli.embedded.environment import GivenSettings, Services, child_environm
 from app.cli.embedded.errors import EmbeddedError
 from app.cli.embedded.files import private_folder, read_json, write_json
 from app.cli.embedded.migrations import upgrade_arguments
-from app.cli.embedded.ports import LOOPBACK, free_port, listen
+from app.cli.embedded.ports import LOOPBACK, free_port
 from app.cli.embedded.postgres import PostgresServer
 from app.cli.embedded.running import running_instance
 from app.cli.embedded.secrets import load_or_create_secrets
@@ -137,22 +137,21 @@ def service_specs(instance: Instance) -> list[ChildSpec]:
     return specs
 
 
-def application_specs(instance: Instance) -> list[ChildSpec]:
-    """API, worker and clock."""
+def application_specs(instance: Instance, listener: int) -> list[ChildSpec]:
+    """API, worker and clock; `listener` is the file number of the socket that the API answers on."""
 
     async def api_is_ready(_pid: int) -> bool:
         return await answers_ready(instance.url)
 
     concurrency = max(2, min(4, (os.cpu_count() or 1) // 2))
-    listener = listen(instance.host.strip("[]"), instance.port)  # ours, so that it outlives each API
-    serve = ("-m", "uvicorn", "app.main:app", "--fd", str(listener.fileno()), "--http", PROTOCOL)
+    serve = ("-m", "uvicorn", "app.main:app", "--fd", str(listener), "--http", PROTOCOL)
     quiet = ("--no-access-log", "--no-server-header", "--no-proxy-headers", "--timeout-graceful-shutdown", "10")
     celery = ("-m", "celery", "-A", "app.worker")
     lonely = ("--without-gossip", "--without-mingle", "--without-heartbeat")
     return [
         ChildSpec(
             "api",
-            lambda: _python(instance, *serve, *quiet, inherited=(listener.fileno(),)),
+            lambda: _python(instance, *serve, *quiet, inherited=(listener,)),
             is_ready=api_is_ready,
             start_seconds=API_START_SECONDS,
             stop_seconds=DRAIN_SECONDS,
