@@ -18,7 +18,7 @@ COPY alembic.ini /srv/lifevault/
 COPY alembic /srv/lifevault/alembic
 COPY app /srv/lifevault/app
 WORKDIR /srv/lifevault
-ENV PATH=/opt/lifevault/bin:$PATH PYTHONUNBUFFERED=1 LIFEVAULT_DATA_DIR=/var/lib/lifevault
+ENV PATH=/opt/lifevault/bin:$PATH PYTHONUNBUFFERED=1 LIFEVAULT_DATA_DIR=/var/lib/lifevault PROMETHEUS_MULTIPROC_DIR=/tmp
 USER lifevault
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \

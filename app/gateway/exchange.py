@@ -93,7 +93,7 @@ def body_of(scope: Scope, receive: Receive, most: int) -> tuple[Inbound, bool, H
         raise BadRequest
     if int(declared) > most:
         raise BodyTooLarge(f"At most {most} bytes are accepted here")
-    return inbound, int(declared) > 0, []
+    return inbound, int(declared) > 0, [(b"content-length", declared)]
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Exchange:
         inbound, has_body, framing = body_of(scope, receive, self.upstream.service.max_body_bytes)
         if not has_body:
             inbound.ended.set()
-        headers = [each for each in self.headers if has_body or each[0].lower() != b"content-length"] + framing
+        headers = [each for each in self.headers if each[0].lower() != b"content-length"] + framing
         passing = asyncio.ensure_future(self._pass(scope["method"], headers, inbound if has_body else None, send))
         leaving = asyncio.ensure_future(inbound.gone())
         try:

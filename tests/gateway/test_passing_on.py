@@ -49,6 +49,14 @@ async def test_a_request_reaches_the_service_as_it_was_sent_but_for_who_sent_it(
     assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
 
 
+async def test_an_empty_body_is_one_too(serve: Serve, papers: Process):
+    person = await make_user()
+    async with serve({"services": {"papers": {"url": papers.url}}}) as client:
+        answer = await client.post("/v1/gateway/papers/x", headers=auth(person))
+
+    assert (answer.json()["length"], headers_of(answer.json())["content-length"]) == (0, "0")
+
+
 async def test_the_signed_token_opens_nothing_here(serve: Serve, papers: Process):
     person = await make_user()
     async with serve({"services": {"papers": {"url": papers.url}}}) as client:
