@@ -12,6 +12,7 @@ import httpx
 
 from app.core.breaker import Breaker
 from app.core.logging import get_log
+from app.core.outside import tls
 from app.core.routing import SAFE_METHODS, Service
 from app.gateway import measures
 from app.gateway.errors import ServiceResting, ServiceTimeout, ServiceUnreachable
@@ -59,6 +60,7 @@ class Upstream:
         self.host = parts.netloc.encode("idna" if not parts.netloc.isascii() else "ascii")
         self._url = httpx.URL(f"{parts.scheme}://{parts.netloc}/")
         self._transport = httpx.AsyncHTTPTransport(
+            verify=tls() if parts.scheme == "https" else False,
             trust_env=False,
             limits=httpx.Limits(
                 max_connections=service.connections,

@@ -112,7 +112,13 @@ def serve(runtime: Runtime) -> Serve:
         app = create_app(with_table(runtime.settings, table, **changes))
         known = len(runtime.closers)
         config = uvicorn.Config(
-            app, port=free_port(), lifespan="off", log_config=None, proxy_headers=False, timeout_graceful_shutdown=2
+            app,
+            port=free_port(),
+            lifespan="off",
+            log_config=None,
+            proxy_headers=False,
+            timeout_graceful_shutdown=2,
+            timeout_keep_alive=60,
         )
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve())
