@@ -86,11 +86,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(docs_router)
     app.router.routes.insert(0, RouteTable(app.routes))
     describe(app)
-    _add_middleware(app, settings)
+    add_middleware(app, settings)
     return app
 
 
-def _add_middleware(app: FastAPI, settings: Settings) -> None:
+def add_middleware(app: FastAPI, settings: Settings) -> None:
     """From the inside out: sizes, older services, rates, consumers of a marketplace, CORS, observation."""
     app.add_middleware(LimitBody, settings=settings)
     if settings.has_gateway:

@@ -20,12 +20,8 @@ pytestmark = pytest.mark.slow
 
 RESTARTS = int(os.environ.get("LIFEVAULT_TEST_RESTARTS", "2"))  # the long run: LIFEVAULT_TEST_RESTARTS=20
 CALLERS = 4
+PAUSE_SECONDS = 0.03
 WAIT_SECONDS = 60
-
-
-@pytest.fixture(scope="module")
-def stack(make_stack: Callable[..., Stack]) -> Stack:
-    return make_stack()
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +50,7 @@ class Load:
                     self.outcomes[str(answer.status_code)] += 1
                 except httpx.TransportError as error:
                     self.outcomes[type(error).__name__] += 1
+                self._stop.wait(PAUSE_SECONDS)
 
     def ask(self, client: httpx.Client, title: str) -> httpx.Response:
         item = {"vault_id": self.person.vault_id, "type": "secure_note", "title": title, "fields": {}}
