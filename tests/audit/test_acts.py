@@ -258,6 +258,7 @@ async def test_without_the_log_no_act_happens(own_database, postgres):
         ("DELETE", f"/v1/vault/items/{item.id}", None),
         ("GET", f"/v1/vault/documents/{document.id}/content", None),
         ("POST", "/v1/auth/api-keys", {"name": "Backup", "scopes": ["vault:read"]}),
+        ("POST", "/v1/nominees/people", {"name": "Grace", "email": "grace@example.org", "relation": "friend"}),
     ]
     transport = httpx.ASGITransport(create_app(settings), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://lifevault.test") as client:

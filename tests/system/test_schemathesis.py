@@ -24,6 +24,7 @@ SEED = os.environ.get("LIFEVAULT_TEST_SEED", "1")
 PATHS = os.environ.get("LIFEVAULT_TEST_PATHS", r"^/(v1/(auth|jobs|payments|rag|reminders)|health|metrics)")
 SECONDS = int(os.environ.get("LIFEVAULT_TEST_SECONDS", "540"))
 CONFIG = Path(__file__).with_name("schemathesis.toml")
+HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 VAULTS = 6
 KINDS = (
     "homes",
@@ -58,7 +59,8 @@ def test_no_generated_request_breaks_the_contract(make_stack: Callable[..., Stac
         *(f"{stack.url}/openapi.json", "--checks", "all", "--no-color", "--include-path-regex", PATHS),
     ]
 
-    environment = {**os.environ, "LEAVER": leaver.client.headers["Authorization"]}
+    own = {"LEAVER": leaver.client.headers["Authorization"], "SCHEMATHESIS_HOOKS": str(HOOKS)}
+    environment = {**os.environ, **own}
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=SECONDS, env=environment)
 
     assert result.returncode == 0, result.stdout[-20_000:] + result.stderr[-5_000:]

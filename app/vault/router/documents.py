@@ -112,7 +112,7 @@ async def list_document_versions(
 
 
 @router.delete(
-    "/{document_id}/versions/{number}",
+    "/{document_id}/versions/{number:int}",
     status_code=204,
     responses=problems(DocumentNotFound, VersionNotFound, RoleTooLow, CurrentVersionStays),
 )

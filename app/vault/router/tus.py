@@ -13,6 +13,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
+from pydantic.json_schema import SkipJsonSchema
 
 from app.api.deps import SessionDep, SettingsDep
 from app.api.limits import BodyTooLarge
@@ -76,7 +77,7 @@ Metadata = Annotated[
     ),
 ]
 Checksum = Annotated[
-    str | None,
+    str | SkipJsonSchema[None],
     Header(
         max_length=200, pattern=r"^(sha1|sha256) [A-Za-z0-9+/]+={0,2}$", examples=["sha1 Lve95gjOVATpfV8EL5X4nxwjKHE="]
     ),

@@ -146,7 +146,7 @@ async def create_version(
 
 
 @router.post(
-    "/{document_id}/versions/{number}/restore",
+    "/{document_id}/versions/{number:int}/restore",
     status_code=202,
     responses=problems(*RESTORE_ERRORS, DocumentNotFound, VersionNotFound, StaleRevision, LimitReached),
 )

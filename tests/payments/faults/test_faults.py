@@ -26,7 +26,7 @@ SEEDS = int(os.environ.get("LIFEVAULT_TEST_FAULT_SEEDS", "2"))
 FIRST_SEED = int(os.environ.get("LIFEVAULT_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 PEOPLE = 3
 ACTS = 8
-QUIET_SECONDS = 90
+QUIET_SECONDS = 300
 FAULTS = {
     "loss": 0.15,
     "duplicate": 0.35,
