@@ -42,7 +42,7 @@ def side_of(route: Route, features: Mapping[str, Feature], principal: Principal 
 
 def depends_on_caller(route: Route) -> bool:
     """Whether it matters to the choice who asks."""
-    return bool(route.flag) or 0 < route.local_percent < 100
+    return bool(route.flag) or route.local_percent > 0
 
 
 def is_shadowed(route: Route, method: str, request_id: str) -> bool:

@@ -28,6 +28,12 @@ class ServiceResting(Unavailable):
     title = "A service behind this one is not answering just now"
 
 
+class ServiceUnsigned(Unavailable):
+    """503: the service is to be told who asks, and no key is set to sign that with."""
+
+    title = "A service behind this one is not set up"
+
+
 class ServiceTimeout(AppError):
     """504: the service was silent for too long."""
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import httpx
@@ -126,8 +125,7 @@ class Exchange:
         finally:
             for each in (passing, leaving):
                 each.cancel()
-                with suppress(BaseException):
-                    await each
+            await asyncio.gather(passing, leaving, return_exceptions=True)
 
     async def _pass(self, method: str, headers: Headers, inbound: Inbound | None, send: Send) -> int:
         response = await self.upstream.call(method, self.target, headers, inbound.parts if inbound else None)

@@ -20,7 +20,7 @@ from app.core.routing import OWN_PREFIX, Route, RoutingTable, TableFile
 from app.db.runtime import current, when_closing
 from app.gateway import measures
 from app.gateway.choosing import Side, depends_on_caller, find, is_shadowed, moved, side_of
-from app.gateway.errors import ServiceNotFound
+from app.gateway.errors import ServiceNotFound, ServiceUnsigned
 from app.gateway.exchange import ClientGone, Exchange, told_headers
 from app.gateway.identity import admitted, check_scopes, may_pass, signer_of
 from app.gateway.shadow import Seen, Shadows
@@ -28,6 +28,7 @@ from app.gateway.sockets import CLOSED, ClientSocket, SocketRefused, open_upstre
 from app.gateway.upstream import Upstream
 
 EVENT_STREAM: Final = "text/event-stream"
+UNSIGNED_SECONDS: Final = "60"
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,13 +209,17 @@ class Gateway:
         return "1xx"
 
     def _upstream(self, name: str) -> Upstream:
+        """The service of this name. Raises `ServiceUnsigned`."""
         upstream = self._upstreams.get(name)
         if upstream is None:
             if not self._opened:
                 self._opened = True
                 when_closing(current(), self.close)
             service = self._table.services[name]
-            upstream = self._upstreams[name] = Upstream(name, service, signer_of(self._settings, name, service))
+            signer = signer_of(self._settings, name, service)
+            if signer is None and service.identity == "signed":
+                raise ServiceUnsigned(headers={"Retry-After": UNSIGNED_SECONDS})
+            upstream = self._upstreams[name] = Upstream(name, service, signer)
         return upstream
 
     def _follow_table(self) -> None:

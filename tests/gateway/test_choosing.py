@@ -195,7 +195,8 @@ async def test_the_other_side_gets_a_copy_and_what_differs_is_counted_not_logged
     ]
     name = "lifevault_gateway_comparisons_total"
     async with serve({"services": {"papers": {"url": papers.url}}, "routes": routes}) as client:
-        for path in ("me", "none", f"vaults/{vault.id}"):
+        first = await client.get(f"/old{here}/me", headers=auth(person))
+        for path in ("none", f"vaults/{vault.id}"):
             await client.get(f"/old{here}/{path}", headers=auth(person))
         await client.post(f"/old{here}/me", headers=auth(person))
 
@@ -210,5 +211,6 @@ async def test_the_other_side_gets_a_copy_and_what_differs_is_counted_not_logged
 
         await settled(gateways, lambda: len(outcomes()) == 3)
 
+    assert ("email" in first.json()) == (here == 100)
     assert outcomes() == {"me": "shape", "none": "type", "vaults": "status"}
     assert "kestrelmarble" not in capfd.readouterr().err

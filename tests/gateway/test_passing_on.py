@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from jose import jwt
+from pydantic import SecretStr
 
 from app.core.config_problems import decoded
 from tests.conftest import application
@@ -47,6 +48,14 @@ async def test_a_request_reaches_the_service_as_it_was_sent_but_for_who_sent_it(
     assert claims["exp"] - claims["iat"] == 60
     assert answer.headers["x-request-id"] == "request-0001"
     assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
+
+
+async def test_without_a_key_nobody_is_passed_on_unsigned(serve: Serve, papers: Process):
+    person = await make_user()
+    async with serve({"services": {"papers": {"url": papers.url}}}, gateway_keys=SecretStr("")) as client:
+        answer = await client.get("/v1/gateway/papers/x", headers=auth(person))
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "service-unsigned")
 
 
 async def test_an_empty_body_is_one_too(serve: Serve, papers: Process):
