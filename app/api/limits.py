@@ -66,6 +66,8 @@ UPLOADS = (
     UploadRoute("PUT", re.compile(r"/v1/vault/documents/[^/]+/content")),
     UploadRoute("POST", re.compile(r"/v1/nominees/(visit/cases/[^/]+|pages)/proofs"), "max_proof_bytes"),
     UploadRoute("POST", re.compile(r"/openai/v1/files")),
+    UploadRoute("POST", re.compile(r"/v1/vault/sealed/.*"), "sealed_body_bytes"),
+    UploadRoute("PUT", re.compile(r"/v1/vault/sealed/.*"), "sealed_body_bytes"),
 )
 
 

@@ -13,6 +13,7 @@ from app.cli.keys import keys_app
 from app.cli.legacy import legacy_app
 from app.cli.migrate import migrate
 from app.cli.payments import payments_app
+from app.cli.sealed import sealed_app
 from app.cli.status import status, stop
 from app.cli.up import up
 
@@ -39,6 +40,7 @@ app.add_typer(export_app)
 app.add_typer(schema_app)
 app.add_typer(legacy_app)
 app.add_typer(payments_app)
+app.add_typer(sealed_app)
 
 
 def main() -> None:

@@ -32,13 +32,13 @@ from app.api.deps import SessionDep
 from app.api.openapi import event_stream
 from app.api.problems import problems
 from app.auth.principal import Principal
-from app.vault.errors import VaultNotFound
+from app.vault.errors import VaultNotFound, VaultSealed
 
 router = APIRouter(prefix="/responses")
 EVENTS = event_stream(message={"type": "object"})
 DECIDING = (ApprovalDecided, ApprovalNotFound, ApproverNeeded, RunOver)
 FOLLOWING = (ConversationNotFound, InvalidHistory, ResponseNotFound)
-CREATING = problems(*DECIDING, *FOLLOWING, ModelNotFound, RunBusy, TooMany, VaultNotFound)
+CREATING = problems(*DECIDING, *FOLLOWING, ModelNotFound, RunBusy, TooMany, VaultNotFound, VaultSealed)
 Name = Annotated[ResponseId, Path(examples=["resp_01a1fbe83eef7d27809c9cfaba724faa"])]
 
 
