@@ -11,6 +11,7 @@ from pydantic_settings import SettingsConfigDict
 from app.core.config_assistants import AssistantSettings
 from app.core.config_legacy import LegacySettings
 from app.core.config_notifications import NotificationSettings
+from app.core.config_operations import OperationSettings
 from app.core.config_payments import PaymentSettings
 from app.core.config_problems import decoded, named_keys, problems_of
 from app.core.config_transfers import TransferSettings
@@ -28,7 +29,13 @@ class SettingsError(Exception):
 
 
 class Settings(
-    LegacySettings, NotificationSettings, VaultSettings, TransferSettings, PaymentSettings, AssistantSettings
+    LegacySettings,
+    NotificationSettings,
+    VaultSettings,
+    TransferSettings,
+    PaymentSettings,
+    AssistantSettings,
+    OperationSettings,
 ):
     """Everything that can be configured; environment variables are the upper-case names with `LIFEVAULT_`."""
 
@@ -175,6 +182,16 @@ class Settings(
     def token_key_ring(self) -> dict[str, bytes]:
         """Token keys by key id; the first one signs."""
         return dict(named_keys(self.token_keys))
+
+    @cached_property
+    def gateway_key_ring(self) -> dict[str, bytes]:
+        """Keys by the service that they sign for."""
+        return dict(named_keys(self.gateway_keys))
+
+    @property
+    def has_gateway(self) -> bool:
+        """Whether any request is passed on."""
+        return self.gateway_table is not None or self.gateway_file is not None
 
     @cached_property
     def lookup_key_bytes(self) -> bytes:
