@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Final
 
 from app.core.clock import new_id
+from app.core.tasks import QUEUE
 from app.db.runtime import current
 
 KEY: Final = "lifevault:workers"
@@ -40,3 +41,9 @@ async def seen_workers() -> list[float]:
     now = time.time()
     scores = await redis.zrangebyscore(KEY, now - SEEN_SECONDS, "+inf", withscores=True)
     return sorted(max(0.0, now - float(pair[1])) for pair in scores)
+
+
+async def queue_messages() -> int | None:
+    """Messages in the queue that no worker has taken; None without a queue."""
+    redis = current().redis
+    return None if redis is None else int(await redis.llen(QUEUE))

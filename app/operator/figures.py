@@ -18,7 +18,7 @@ from app.auth.parts import per_runtime
 from app.core.clock import utc_now
 from app.db.runtime import Runtime, current
 from app.jobs import overview
-from app.jobs.workers import seen_workers
+from app.jobs.workers import queue_messages, seen_workers
 from app.notifications.webhooks.overview import webhook_overview
 from app.operator.schemas import Day, Figures, Part, Pool
 from app.operator.traffic import Measured
@@ -30,10 +30,10 @@ PROBE_SECONDS: Final = 1.0
 
 async def figures(session: AsyncSession) -> Figures:
     """What there is to see now, in a transaction of the system."""
-    measured = Measured()
+    measured = await asyncio.to_thread(Measured)
     waiting = await overview.waiting(session)
     day = await _day().read(session)
-    parts, workers = await asyncio.gather(_parts(), _workers())
+    parts, workers, messages = await asyncio.gather(_parts(), _workers(), _messages())
     return Figures(
         at=utc_now(),
         version=version("lifevault"),
@@ -41,10 +41,11 @@ async def figures(session: AsyncSession) -> Figures:
         traffic=measured.traffic(),
         parts=parts,
         breakers=measured.breakers(),
-        pool=_pool(),
+        pool=_pool(measured.connections()),
         caches=measured.caches(),
         model_calls=measured.model_calls(),
         workers=workers,
+        messages=messages,
         waiting=waiting,
         day=day,
     )
@@ -76,14 +77,14 @@ def _day(_: Runtime) -> _Day:
     return _Day()
 
 
-def _pool() -> Pool:
+def _pool(everywhere: int) -> Pool:
     pool = current().engine.sync_engine.pool
     settings = current().settings
     if not isinstance(pool, QueuePool):
-        return Pool(in_use=0, open=0, most=0)
+        return Pool(in_use=0, open=0, most=0, everywhere=everywhere)
     in_use = pool.checkedout()
     most = settings.database_pool_size + settings.database_pool_overflow
-    return Pool(in_use=in_use, open=in_use + pool.checkedin(), most=most)
+    return Pool(in_use=in_use, open=in_use + pool.checkedin(), most=most, everywhere=everywhere)
 
 
 async def _workers() -> list[float]:
@@ -91,6 +92,13 @@ async def _workers() -> list[float]:
         return await asyncio.wait_for(seen_workers(), PROBE_SECONDS)
     except Exception:  # the queue is shown as down
         return []
+
+
+async def _messages() -> int | None:
+    try:
+        return await asyncio.wait_for(queue_messages(), PROBE_SECONDS)
+    except Exception:  # as above
+        return None
 
 
 async def _parts() -> list[Part]:

@@ -67,11 +67,12 @@ class Part(ResponseModel):
 
 
 class Pool(ResponseModel):
-    """Connections of this process to the database: in use, open, and how many there may be."""
+    """Connections of this process to the database, in use, open, the most there may be; and those of all processes."""
 
     in_use: int
     open: int
     most: int
+    everywhere: int
 
 
 class Day(ResponseModel):
@@ -85,7 +86,10 @@ class Day(ResponseModel):
 
 
 class Figures(ResponseModel):
-    """Everything that the page shows. `workers`: how many seconds ago each process was seen that does jobs."""
+    """Everything that the page shows. `workers`: how many seconds ago each process was seen that does jobs.
+
+    `messages` wait in the queue for a worker; null if it does not say.
+    """
 
     at: datetime
     version: str
@@ -97,5 +101,6 @@ class Figures(ResponseModel):
     caches: list[CacheTotals]
     model_calls: dict[str, int]
     workers: list[float]
+    messages: int | None
     waiting: Waiting
     day: Day

@@ -1,16 +1,16 @@
-"""What this server measured of the requests it answered, as totals since it started.
+"""What the servers measured of the requests they answered, as totals since they started.
 
 The page keeps what it saw and shows the differences, so nothing is summed up here over time.
 """
 
+import os
 import time
 from collections import defaultdict
 from typing import Any, Final
 
-from prometheus_client import REGISTRY, CollectorRegistry
-
 from app.api.observe import SECONDS
 from app.core.clock import new_id
+from app.core.metrics import FOLDER, counted
 from app.operator.schemas import CacheTotals, RouteTotals, Traffic
 
 MOST_ROUTES: Final = 80
@@ -20,11 +20,6 @@ SLOWER: Final = len(SECONDS)
 
 _started_at: Final = time.time()
 _process: Final = str(new_id())
-
-
-def counted() -> CollectorRegistry:
-    """What is counted here."""
-    return REGISTRY
 
 
 class Measured:
@@ -37,7 +32,7 @@ class Measured:
         """Totals by route, those with most requests first, and of all routes; without this page's own."""
         routes = self._routes()
         return Traffic(
-            process=_process,
+            process="all" if os.environ.get(FOLDER) else _process,
             started_at=_started_at,
             bounds=list(SECONDS),
             every=RouteTotals(
@@ -79,6 +74,10 @@ class Measured:
     def breakers(self) -> dict[str, bool]:
         """Each service that there is a breaker for, and whether its calls are let through."""
         return {each.labels["service"]: not each.value for each in self._samples("breaker_open")}
+
+    def connections(self) -> int:
+        """Connections to the database that all processes hold open."""
+        return sum(int(sample.value) for sample in self._samples("database_connections"))
 
     def _samples(self, name: str, suffix: str = "") -> list[Any]:
         family = self._families.get(f"lifevault_{name}")

@@ -142,7 +142,7 @@ function showTiles(figures) {
     tile("Latency p95", last ? seconds(last.p95) : "–", last?.p50 ? `p50 ${seconds(last.p50)}` : "no requests just now", spark(points.map((point) => point.p95), "second")),
     tile("Failed answers", answered ? percent(recent[3] / answered) : "–", `${counted(recent[3], "answer", "answers")} in 5 min`, spark(points.map((point) => point.answers[3]), "bad"), recent[3] ? "bad" : ""),
     tile("Oldest job due", age(waiting.oldest_seconds), `${counted(waiting.queued, "job", "jobs")} queued, ${waiting.running} running`, spark(points.map((point) => point.oldest), "cool"), waiting.oldest_seconds > LATE_SECONDS ? "warn" : ""),
-    tile("Connections", pool.most ? `${pool.in_use} of ${pool.most}` : "–", `${counted(pool.open, "is", "are")} open`, spark(points.map((point) => point.inUse), "cool")),
+    tile("Connections", pool.most ? `${pool.in_use} of ${pool.most}` : "–", `${pool.open} open here, ${pool.everywhere} in all`, spark(points.map((point) => point.inUse), "cool")),
     tile("Monthly revenue", currencies.length ? currencies.map(([currency, cents]) => money(cents, currency)).join(" · ") : "–", counted(subscribers, "paid subscription", "paid subscriptions")),
   );
 }
@@ -167,6 +167,7 @@ function showParts(figures) {
   const { workers } = figures;
   const seen = workers.length ? `${workers.length} seen · ${age(workers[0])} ago` : "none seen";
   rows.push(row("Workers", seen, workers.length ? "good" : "bad"));
+  if (figures.messages !== null) rows.push(row("Messages in the queue", whole.format(figures.messages)));
   byId("parts").replaceChildren(...rows);
   const breakers = Object.entries(figures.breakers).sort().map(([name, closed]) => row(name, closed ? "closed" : "open: held back", closed ? "good" : "warn"));
   byId("breakers").replaceChildren(...(breakers.length ? breakers : [html("li", { class: "none" }, "No service was called yet that has one.")]));

@@ -4,7 +4,8 @@ export const SPAN_SECONDS = 900;
 const WINDOW_SECONDS = 30;
 const KEPT = "lifevault.operator.history";
 
-const less = (now, before) => now.map((value, index) => value - (before?.[index] ?? 0));
+// A total that is less than before was begun anew.
+const less = (now, before) => now.map((value, index) => (value < (before?.[index] ?? 0) ? value : value - (before?.[index] ?? 0)));
 const keyOf = (route) => `${route.method} ${route.route}`;
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 

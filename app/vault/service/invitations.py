@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit import service as audit
 from app.auth import service as auth
+from app.auth.parts import throttle
 from app.auth.principal import Principal
 from app.core.clock import new_id
 from app.core.crypto import new_token, token_digest
-from app.core.throttle import Limit, Throttle
+from app.core.throttle import Limit
 from app.db.acting import acting_for
 from app.db.keys import KeyRing
 from app.db.outbox import emit
@@ -119,9 +120,8 @@ def _life() -> timedelta:
 
 async def _count(principal: Principal, digest: bytes) -> None:
     """Nobody's mailbox is to be flooded through us. Raises `TooManyInvitations`."""
-    runtime = current()
-    throttle = Throttle(runtime.redis, runtime.settings.redis_timeout_seconds)
-    wait = await throttle.hit(BY_PERSON, principal.user_id.hex) or await throttle.hit(TO_ADDRESS, digest.hex())
+    counted = throttle()
+    wait = await counted.hit(BY_PERSON, principal.user_id.hex) or await counted.hit(TO_ADDRESS, digest.hex())
     if wait:
         raise TooManyInvitations(f"Try again in {wait} seconds", headers={"Retry-After": str(wait)})
 

@@ -9,9 +9,8 @@ from uuid import UUID
 import httpx
 from sqlalchemy import text
 
+from app.auth.parts import throttle
 from app.auth.service import email_digest
-from app.core.throttle import Throttle
-from app.db.runtime import current
 from app.db.session import session_scope
 from app.sealed.client import SealedClient
 from app.sealed.http import HttpTransport, Send
@@ -72,8 +71,8 @@ async def make_person(client: httpx.AsyncClient, name: str) -> Person:
 
 async def invite(client: httpx.AsyncClient, host: Person, guest: Person, vault: UUID, role: str) -> None:
     """An invitation, and that it is accepted; the guest waits then. However many came before."""
-    throttle = Throttle(current().redis, current().settings.redis_timeout_seconds)
-    await throttle.clear(TO_ADDRESS, email_digest(guest.user.email).hex())
+    counted = throttle()
+    await counted.clear(TO_ADDRESS, email_digest(guest.user.email).hex())
     body = {"email": guest.user.email, "role": role}
     made = await client.post(f"/v1/vault/vaults/{vault}/invitations", json=body, headers=auth(host.user))
     assert made.status_code == 201, made.text

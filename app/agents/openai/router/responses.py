@@ -28,6 +28,7 @@ from app.agents.openai.schemas.responses import (
     ResponseRead,
     ResponseRequest,
 )
+from app.agents.openai.streamed import KINDS
 from app.api.deps import SessionDep
 from app.api.openapi import event_stream
 from app.api.problems import problems
@@ -35,7 +36,7 @@ from app.auth.principal import Principal
 from app.vault.errors import VaultNotFound, VaultSealed
 
 router = APIRouter(prefix="/responses")
-EVENTS = event_stream(message={"type": "object"})
+EVENTS = event_stream(**{kind: {"type": "object"} for kind in KINDS})
 DECIDING = (ApprovalDecided, ApprovalNotFound, ApproverNeeded, RunOver)
 FOLLOWING = (ConversationNotFound, InvalidHistory, ResponseNotFound)
 CREATING = problems(*DECIDING, *FOLLOWING, ModelNotFound, RunBusy, TooMany, VaultNotFound, VaultSealed)

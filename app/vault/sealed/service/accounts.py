@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit import service as audit
 from app.auth import service as auth
+from app.auth.parts import throttle
 from app.auth.principal import Principal
 from app.core.security import check_password, hash_password
-from app.core.throttle import Limit, Throttle
+from app.core.throttle import Limit
 from app.db.acting import acting_for
 from app.db.runtime import current
 from app.db.session import SYSTEM
@@ -117,14 +118,12 @@ async def unlock_account(session: AsyncSession, principal: Principal, data: Seal
     Raises `SealedAccountNotFound`, `WrongSealedKey`, `TooManyTries`.
     """
     row = await _mine(session, principal)
-    runtime = current()
-    throttle = Throttle(runtime.redis, runtime.settings.redis_timeout_seconds)
-    tries = Limit("sealed_tries", runtime.settings.sealed_tries, HOUR)
-    if wait := await throttle.hit(tries, principal.user_id.hex):
+    counted, tries = throttle(), Limit("sealed_tries", current().settings.sealed_tries, HOUR)
+    if wait := await counted.hit(tries, principal.user_id.hex):
         raise TooManyTries(f"Try again in {wait} seconds", headers={"Retry-After": str(wait)})
     for name in ("verifier", "recovery_verifier"):
         if (await check_password(_text(data.key), row[name])).matches:
-            await throttle.clear(tries, principal.user_id.hex)
+            await counted.clear(tries, principal.user_id.hex)
             return SealedWrapsRead(state=row["state"], wraps=row["wraps"])
     raise WrongSealedKey
 
