@@ -77,6 +77,8 @@ const charts = {
   }),
 };
 
+const PARTS = { database: "PostgreSQL", queue: "Redis", blobs: "File store" };  // others are behind breakers
+
 // --- what needs a look ---------------------------------------------------------------------------------------------
 
 function concerns(figures) {
@@ -84,7 +86,7 @@ function concerns(figures) {
   const say = (grave, text, panel) => found.push({ grave, text, panel });
   const { day, waiting, pool } = figures;
   for (const part of figures.parts) {
-    if (part.state === "down" && figures.breakers[part.name] === undefined) say(true, `${named(part.name)} does not answer`, "parts-panel");
+    if (part.state === "down" && PARTS[part.name]) say(true, `${PARTS[part.name]} does not answer`, "parts-panel");
   }
   for (const [name, closed] of Object.entries(figures.breakers)) {
     if (!closed) say(false, `Calls of ${name} are held back`, "parts-panel");
@@ -156,13 +158,11 @@ function row(name, value, look = "", meter = null) {
   return html("li", { class: look }, ...parts);
 }
 
-const named = (name) => ({ database: "PostgreSQL", queue: "Redis", blobs: "File store" })[name] ?? name;
-
 function showParts(figures) {
-  const rows = figures.parts.filter((part) => figures.breakers[part.name] === undefined).map((part) => {
+  const rows = figures.parts.filter((part) => PARTS[part.name]).map((part) => {
     const looks = { ok: "good", down: "bad" };
     const time = part.milliseconds === null ? "" : ` · ${exact.format(part.milliseconds)} ms`;
-    return row(named(part.name), `${part.state === "ok" ? "answers" : part.state}${time}`, looks[part.state] ?? "warn");
+    return row(PARTS[part.name], `${part.state === "ok" ? "answers" : part.state}${time}`, looks[part.state] ?? "warn");
   });
   const { workers } = figures;
   const seen = workers.length ? `${workers.length} seen · ${age(workers[0])} ago` : "none seen";
