@@ -41,7 +41,7 @@ SECOND: Final = """<p class="lead">One more step: the code of your app, or one o
 <input type="hidden" name="challenge" value="{challenge}"><input type="hidden" name="passkey" value="">
 <label>Code<input name="answer" autocomplete="one-time-code" maxlength="40" autofocus></label>
 <button class="main">Go on</button>{passkey}</form><p class="hint"><a href="{base}operator">Begin again</a></p>"""
-PASSKEY: Final = """<button type="button" id="passkey" data-options="{options}">Use a passkey instead</button>"""
+PASSKEY: Final = """<button type="button" id="use-passkey" data-options="{options}">Use a passkey instead</button>"""
 PROBLEM: Final = '<p class="problem" role="alert">{text}</p>'
 
 

@@ -14,6 +14,7 @@ import uvicorn
 from app.core.clock import new_id
 from app.db.runtime import Runtime, current
 from app.jobs.workers import note_worker
+from tests.auth.test_passkeys_in_browser import AUTHENTICATOR, CREATE
 from tests.conftest import application, drain_jobs
 from tests.factories import PASSWORD, TestUser, auth, make_document, make_user, make_vault
 from tests.notifications.smtp import changed_settings
@@ -165,3 +166,23 @@ async def test_others_get_nothing_and_wrong_passwords_are_counted(watched: Watch
     assert (refused, cookies) == (404, [])
     assert statuses == [401, 401, 429]
     assert "Try again in" in alert
+
+
+async def test_a_passkey_is_the_second_step(watched: Watched, operator: TestUser):
+    watched.url = watched.url.replace("127.0.0.1", "localhost")  # an address is no domain, which passkeys need
+    operators = current().settings.operators
+    devices = await watched.page.context.new_cdp_session(watched.page)
+    await devices.send("WebAuthn.enable")
+    await devices.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+    await watched.page.goto(f"{watched.url}/operator")
+    with changed_settings(operators=operators, passkey_domain="localhost", passkey_origins=(watched.url,)):
+        async with httpx.AsyncClient(base_url=f"{watched.url}/v1/auth", headers=auth(operator)) as client:
+            asked = (await client.post("/passkeys/registration/options")).raise_for_status().json()
+            made = await watched.page.evaluate(CREATE, asked["options"])
+            (await client.post("/passkeys", json={"name": "Browser", "passkey": made})).raise_for_status()
+        status = await watched.sign_in(operator.email)
+        await watched.page.click("text=Use a passkey instead")
+        await watched.page.wait_for_selector("#live.on")
+
+    assert status == 401
+    assert (watched.failed, watched.foreign) == ([], [])

@@ -6,7 +6,7 @@ import { History } from "./history.js";
 const EVERY_SECONDS = 5;
 const FIRST_SECONDS = [1, 1, 2];
 const LONGEST_PAUSE_SECONDS = 30;
-const SHOWN_ROUTES = 12;
+const SHOWN_ROUTES = 16;
 const LATE_SECONDS = 120;
 const SLOW_SECONDS = 1;
 const ATTENTION = 300;

@@ -1,6 +1,6 @@
 // The second step by a passkey: what the authenticator signs is sent with the form.
 
-const button = document.getElementById("passkey");
+const button = document.getElementById("use-passkey");
 const form = document.getElementById("second");
 
 button.addEventListener("click", async () => {
