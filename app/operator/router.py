@@ -17,7 +17,7 @@ from app.operator.figures import figures
 from app.operator.schemas import Figures, SecondFactorForm, SignInForm
 
 
-def require_operators() -> None:
+async def require_operators() -> None:
     """Where nobody is an operator there is no such page. Raises `NotFound`."""
     if not current().settings.operators:
         raise NotFound
