@@ -41,6 +41,12 @@ FAULTS = {
 @pytest.fixture(scope="module")
 def world(make_stack: Callable[..., Stack], tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     simulator = new_simulator(tmp_path_factory.mktemp("books") / "books.sqlite")
+    yield furnished(make_stack, simulator)
+    simulator.stop()
+
+
+def furnished(make_stack: Callable[..., Stack], simulator: Simulator, *, tells: bool = True) -> World:
+    """The product and its provider, which tells it what happens by webhooks."""
     operator_email = "operator@family.example"
     stack = make_stack(
         LIFEVAULT_PAYMENT_PROVIDER="sim",
@@ -50,15 +56,15 @@ def world(make_stack: Callable[..., Stack], tmp_path_factory: pytest.TempPathFac
         LIFEVAULT_OPERATORS=operator_email,
         LIFEVAULT_PASSWORD_STRENGTH="0",
     )
-    yield asyncio.run(_furnished(stack, simulator, operator_email))
-    simulator.stop()
+    return asyncio.run(_furnished(stack, simulator, operator_email, tells=tells))
 
 
-async def _furnished(stack: Stack, simulator: Simulator, operator_email: str) -> World:
+async def _furnished(stack: Stack, simulator: Simulator, operator_email: str, *, tells: bool) -> World:
     simulator.environment["LIFEVAULT_PUBLIC_URL"] = stack.url
     await asyncio.to_thread(simulator.start)
-    url = f"{stack.url}/v1/payments/webhooks/sim"
-    await simulator.control("/webhook", {"url": url, "secret": simulator.webhook_secret})
+    if tells:
+        url = f"{stack.url}/v1/payments/webhooks/sim"
+        await simulator.control("/webhook", {"url": url, "secret": simulator.webhook_secret})
     operator = await asyncio.to_thread(new_person, stack, operator_email)
     await ask(stack, "UPDATE auth_users SET email_verified_at = now()")
     packs = await ask(stack, "SELECT id FROM payments_prices WHERE kind = 'credits'")
@@ -109,6 +115,7 @@ async def settle(world: World) -> list[str]:
         await asyncio.to_thread(world.stack.wait_ready)
         await world.simulator.control("/deliveries/flush", {"seconds": 5})
         await ask(world.stack, "UPDATE payments_inbox SET next_try_at = now() WHERE handled_at IS NULL")
+        await ask(world.stack, "UPDATE payments_operations SET lease_until = now() WHERE state = 'created'")
         await world.post(world.operator, "/admin/reconciliations", {"depth": "deep"}, QUIET_SECONDS)
         wrong = await violations(world)
         if wrong:
