@@ -27,6 +27,7 @@ from app.db.runtime import close_runtime, open_runtime
 from app.jobs.router import router as jobs_router
 from app.nominees.router import router as nominees_router
 from app.notifications.router import router as notifications_router
+from app.operator.router import router as operator_router
 from app.payments.marketplace import Marketplace
 from app.payments.router import router as payments_router
 from app.rag.router import router as rag_router
@@ -84,6 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
     mount_mcp(app)
     app.include_router(health_router)
     app.include_router(docs_router)
+    app.include_router(operator_router)
     app.router.routes.insert(0, RouteTable(app.routes))
     describe(app)
     add_middleware(app, settings)

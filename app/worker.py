@@ -24,6 +24,7 @@ from app.db.runtime import close_runtime, open_runtime
 from app.db.session import session_scope
 from app.jobs import service as jobs
 from app.jobs.runner import run_job
+from app.jobs.workers import note_worker
 
 __all__ = ["models", "tasks"]
 
@@ -82,13 +83,18 @@ class _Loop:
             self._pid, self._runner = os.getpid(), asyncio.Runner()
             open_runtime(settings)
         assert self._runner is not None  # noqa: S101
-        self._runner.run(work)
+        self._runner.run(_noted(work))
 
     def close(self) -> None:
         """Close what this process opened."""
         if self._runner and self._pid == os.getpid():
             self._runner.run(close_runtime())
             self._runner.close()
+
+
+async def _noted(work: Any) -> None:
+    await note_worker()
+    await work
 
 
 _loop = _Loop()

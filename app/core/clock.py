@@ -43,3 +43,8 @@ def new_id() -> UUID:
     milliseconds, fraction = stamp >> 12, stamp & 0xFFF
     random = int.from_bytes(os.urandom(8)) & 0x3FFF_FFFF_FFFF_FFFF
     return UUID(int=(milliseconds & 0xFFFF_FFFF_FFFF) << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | random)
+
+
+def first_id_at(at: datetime) -> UUID:
+    """The least UUIDv7 of a millisecond: rows with ids from here on were made then or later."""
+    return UUID(int=int(at.timestamp() * 1000) << 80 | 0x7 << 76 | 0b10 << 62)

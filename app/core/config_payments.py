@@ -53,5 +53,8 @@ class PaymentSettings(BaseSettings):
         description="The plan of each RapidAPI subscription, as SUBSCRIPTION=plan, comma-separated.",
     )
     operators: CommaSeparated = Field(default=(), description="E-mail addresses of those who may see all reports.")
+    operator_session_seconds: int = Field(
+        default=8 * 3_600, ge=300, le=86_400, description="How long an operator stays signed in to /operator."
+    )
     seat_invitation_seconds: int = Field(default=72 * 3_600, ge=3_600, description="Life of an invitation to a seat.")
     credit_hold_seconds: int = Field(default=900, ge=60, description="Longest time that credits are set aside for.")

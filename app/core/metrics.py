@@ -52,10 +52,11 @@ async def exposition() -> bytes:
             continue
     extra = CollectorRegistry()
     extra.register(_Found(found))
-    return generate_latest(_counted()) + generate_latest(extra)
+    return generate_latest(counted()) + generate_latest(extra)
 
 
-def _counted() -> CollectorRegistry:
+def counted() -> CollectorRegistry:
+    """What is counted here, or by all processes that share the folder."""
     folder = os.environ.get(FOLDER)
     if not folder:
         return REGISTRY
