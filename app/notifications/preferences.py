@@ -15,7 +15,13 @@ from app.notifications.errors import UnknownZone
 from app.notifications.hours import Preferences
 from app.notifications.kinds import CHANNELS, KINDS
 from app.notifications.models import PreferenceRow
-from app.notifications.schemas import ChannelsRead, PreferencesRead, PreferencesUpdate, QuietHoursRead
+from app.notifications.schemas import (
+    ChannelsRead,
+    ChannelsUpdate,
+    PreferencesRead,
+    PreferencesUpdate,
+    QuietHoursRead,
+)
 
 COLUMNS: Final = (
     *("zone", "remind_at", "quiet_from", "quiet_until", "digest", "digest_at", "digest_weekday", "titles"),
@@ -76,7 +82,7 @@ def _changes(data: PreferencesUpdate) -> dict[str, Any]:
 
 
 def _ways(data: PreferencesUpdate) -> dict[str, list[str]]:
-    given = {kind: getattr(data.channels, kind) for kind in KINDS}
+    given = {kind: getattr(data.channels, kind) for kind in ChannelsUpdate.model_fields}
     return {kind: [way for way in CHANNELS if way in ways] for kind, ways in given.items() if ways is not None}
 
 

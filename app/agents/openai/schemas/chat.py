@@ -11,7 +11,7 @@ from app.agents.openai.schemas.common import (
     Choice,
     FunctionName,
     ModelName,
-    Parameters,
+    DescribedFunction,
     Penalty,
     Short,
     Text,
@@ -102,7 +102,7 @@ class FunctionTool(RequestModel):
     """A function of the program, which the model may call."""
 
     type: Literal["function"]
-    function: Parameters
+    function: DescribedFunction
 
 
 class NamedFunction(RequestModel):

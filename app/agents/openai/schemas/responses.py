@@ -12,7 +12,7 @@ from app.agents.openai.schemas.common import (
     Choice,
     FunctionName,
     ModelName,
-    Parameters,
+    DescribedFunction,
     Short,
     Text,
     Tokens,
@@ -97,7 +97,7 @@ class InputDecision(RequestModel):
 Item = InputMessage | InputCall | InputResult | InputQuestion | InputDecision
 
 
-class FunctionTool(Parameters):
+class FunctionTool(DescribedFunction):
     """A function of the program, which the model may call."""
 
     type: Literal["function"]
