@@ -65,6 +65,8 @@ def _call(document: Json, path: str, method: str, operation: Json, ids: Json) ->
     if content:
         call.media, media = next(iter(content.items()))
         call.body = fill(_of(document, media, ids), ids)
+        if isinstance(call.body, dict) and "stream" in call.body:
+            call.body["stream"] = False
     return call
 
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 import types
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -23,11 +22,11 @@ from typing import Any
 from uuid import UUID
 
 from client import AuthenticatedClient
-from client import api, models
+from client import models
 from client.types import File, Response
 IMPORTS
 
-client = AuthenticatedClient(base_url=sys.argv[1], token=sys.argv[2], timeout=60)  # type: ignore[arg-type]
+client = AuthenticatedClient(base_url=sys.argv[1], token=sys.argv[2])
 statuses: dict[str, int | str] = {{}}
 
 
@@ -49,7 +48,10 @@ TAIL = "print(json.dumps(statuses))\n"
 def program(calls: list[Call]) -> str:
     """It prints the status that each operation answered with; `client` has to be importable."""
     lines = [_line(call) for call in calls]
-    imports = "\n".join(f"import client.api.{call.tag}.{call.operation}" for call in calls)
+    tags: dict[str, list[str]] = {}
+    for call in calls:
+        tags.setdefault(call.tag, []).append(call.operation)
+    imports = "\n".join(f"from client.api.{tag} import {', '.join(names)}" for tag, names in tags.items())
     return HEAD.replace("IMPORTS", imports) + "".join(lines) + TAIL
 
 
@@ -61,8 +63,8 @@ def _line(call: Call) -> str:
     for name, value in given.items():
         own, hint = hints[_plain(name)]
         arguments.append(f"{own}={_source(hint, value)}")
-    function = f"client_package.{call.tag}.{call.operation}.sync_detailed"
-    return f'call("{call.operation}", lambda: {function}({", ".join(arguments)}))\n'.replace("client_package", "api")
+    function = f"{call.operation}.sync_detailed"
+    return f'call("{call.operation}", lambda: {function}({", ".join(arguments)}))\n'
 
 
 def _plain(name: str) -> str:
@@ -96,12 +98,16 @@ def _as(kind: Any, value: Any) -> str | None:
     if kind.__name__ == "File":
         return "file()" if value == FILE else None
     if hasattr(kind, "from_dict"):
-        return f"models.{kind.__name__}.from_dict({_bytes(value)})" if isinstance(value, dict) else None
+        return _as_model(kind, value) if isinstance(value, dict) else None
     return _as_text(kind, value) if isinstance(value, str) else None
 
 
-def _bytes(value: dict[str, Any]) -> str:
-    return repr(value).replace(repr(FILE), repr(TEXT))
+def _as_model(kind: Any, value: dict[str, Any]) -> str | None:
+    try:
+        kind.from_dict({name: TEXT if each == FILE else each for name, each in value.items()})
+    except (KeyError, TypeError, ValueError):
+        return None
+    return f"models.{kind.__name__}.from_dict({value!r})".replace(repr(FILE), repr(TEXT))
 
 
 def _as_text(kind: type, value: str) -> str | None:
