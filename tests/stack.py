@@ -76,10 +76,10 @@ class Stack:
         for client in self.clients:
             client.close()
 
-    def person(self, email: str = "") -> Person:
+    def person(self) -> Person:
         client = httpx.Client(base_url=self.url, timeout=60)
         self.clients.append(client)
-        person = Person(client, email or f"{secrets.token_hex(6)}@family.example", secrets.token_urlsafe(12))
+        person = Person(client, f"{secrets.token_hex(6)}@family.example", secrets.token_urlsafe(12))
         account = {"email": person.email, "password": person.password, "name": "Robin Varga"}
         client.post("/v1/auth/register", json=account).raise_for_status()
         self.sign_in(person)

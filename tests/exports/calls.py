@@ -28,6 +28,7 @@ class Call:
     headers: Json = field(default_factory=dict)
     body: Any = None
     media: str = ""
+    is_guarded: bool = False
 
 
 def calls(document: Json, ids: Json) -> list[Call]:
@@ -54,6 +55,7 @@ def _call(document: Json, path: str, method: str, operation: Json, ids: Json) ->
     statuses = {int(status) for status in operation["responses"]}
     answers = {media for each in operation["responses"].values() for media in each.get("content", {})}
     call = Call(operation["operationId"], operation["tags"][0], method, path, statuses, answers)
+    call.is_guarded = bool(operation.get("security"))
     for parameter in operation.get("parameters", []):
         name, place = parameter["name"], parameter["in"]
         if place == "path":

@@ -1,7 +1,9 @@
 """Somebody on a running LifeVault who has one of everything, and the ids of it by the names of path parameters."""
 
 from base64 import b64encode
+from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 from app.notifications.schemas import BROWSER_KEY
 from tests.exports.calls import TEXT, Json
@@ -10,9 +12,9 @@ from tests.stack import Person, Stack, upload, wait_for_job
 AHEAD = "2031-05-31"
 
 
-def household(stack: Stack, email: str = "") -> tuple[Person, Json]:
-    """A new one, with a document that was read."""
-    owner = stack.person(email)
+def household(stack: Stack, wait: Callable[[Person, str], object] = wait_for_job) -> tuple[Person, Json]:
+    """A new one, with a document that was read; `wait` comes back when a job has ended."""
+    owner = stack.person()
     vault = {"name": "Papers of the house", "kind": "family", "tier": "assisted"}
     owner.vault_id = _post(owner, "/v1/vault/vaults", vault)["id"]
     ids: Json = {"vault_id": owner.vault_id, "page": 1, "revision": 1, "number": 1, "provider": "sim"}
@@ -21,8 +23,8 @@ def household(stack: Stack, email: str = "") -> tuple[Person, Json]:
     for name, path, body in _wanted():
         answer = _post(owner, path.format_map(ids), {key: _known(each, ids) for key, each in body.items()})
         ids[name] = answer["id"]
-    ids |= _transfers(owner, ids) | _known_as(owner, ids)
-    wait_for_job(owner, ids["job_id"])
+    ids |= _transfers(owner, wait) | _known_as(owner, ids)
+    wait(owner, ids["job_id"])
     intake = owner.client.get("/v1/agents/intake").raise_for_status().json()["items"]
     return owner, ids | ({"intake_id": intake[0]["id"]} if intake else {})
 
@@ -40,7 +42,11 @@ def _wanted() -> list[tuple[str, str, Json]]:
         ("type_id", "/v1/vault/types", {**vault, "label": "Drone", "fields": [field]}),
         ("link_id", "/v1/vault/links", {"source": item, "target": document}),
         ("share_id", "/v1/vault/shares", {"subject": item}),
-        ("invitation_id", "/v1/vault/vaults/{vault_id}/invitations", {"email": "ana@example.com", "role": "viewer"}),
+        (
+            "invitation_id",
+            "/v1/vault/vaults/{vault_id}/invitations",
+            {"email": f"{uuid4().hex}@example.com", "role": "viewer"},
+        ),
         ("reminder_id", "/v1/reminders", {**vault, "title": "Permit", "due_on": AHEAD, "rrule": "FREQ=YEARLY"}),
         ("api_key_id", "/v1/auth/api-keys", {"name": "Script", "scopes": ["vault:read"]}),
         ("nominee_id", "/v1/nominees/people", {"name": "Grace Hopper", "email": "grace@example.org"}),
@@ -67,7 +73,7 @@ def _post(owner: Person, path: str, body: Json) -> Json:
     return answer
 
 
-def _transfers(owner: Person, ids: Json) -> Json:
+def _transfers(owner: Person, wait: Callable[[Person, str], object]) -> Json:
     """An upload that is not finished, an import and an export."""
     said = f"vault_id {b64encode(owner.vault_id.encode()).decode()}"
     tus = {"Tus-Resumable": "1.0.0", "Upload-Length": "99", "Upload-Metadata": said}
@@ -75,7 +81,7 @@ def _transfers(owner: Person, ids: Json) -> Json:
     table = {"file": ("a.csv", "name,url,username,password\nMail,,ann,secret\n")}
     imported = owner.client.post("/v1/vault/imports", data={"vault_id": owner.vault_id}, files=table)
     exported = _post(owner, "/v1/vault/exports", {})
-    wait_for_job(owner, exported["job_id"])
+    wait(owner, exported["job_id"])
     sent = {"upload-length": 60, "upload-offset": 0, "upload-metadata": said}
     made = {"upload_id": place.rpartition("/")[2], "import_id": imported.raise_for_status().json()["id"]}
     return {**made, "export_id": exported["id"], **sent}

@@ -6,7 +6,7 @@ operations, optional fields, fields and words (`enum`) of answers are no breaks:
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from app.cli.exporting.fitting import Json, Schemas
 

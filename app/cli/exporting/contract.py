@@ -24,7 +24,9 @@ def contract(document: Json) -> str:
 
 
 def _lines(entries: Json) -> str:
-    return ",\n".join(f"{json.dumps(name)}: {json.dumps(each, sort_keys=True)}" for name, each in sorted(entries.items()))
+    return ",\n".join(
+        f"{json.dumps(name)}: {json.dumps(each, sort_keys=True)}" for name, each in sorted(entries.items())
+    )
 
 
 def _bare(part: Any, names: bool) -> Any:
@@ -36,7 +38,8 @@ def _bare(part: Any, names: bool) -> Any:
     kept = {key: _bare(each, key in NAMED and not names) for key, each in part.items() if names or key not in WORDS}
     if not names and "responses" in kept:
         kept["responses"] = {
-            status: {} if int(status) >= 400 else each for status, each in kept["responses"].items()  # all are problems
+            status: {} if int(status) >= 400 else each
+            for status, each in kept["responses"].items()  # all are problems
         }
     return kept
 

@@ -1,6 +1,5 @@
 """A typed program that calls every function of the generated Python client."""
 
-import json
 import re
 import types
 from collections.abc import Iterator
