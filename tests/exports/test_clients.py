@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -53,7 +52,8 @@ async function main(): Promise<void> {
   const path = { document_id: made.data.id };
   const content = await sdk.vaultReadContent({ path, parseAs: 'text', throwOnError: true });
   const tus = { 'Tus-Resumable': '1.0.0' } as const;
-  const said = { 'upload-length': text.length, 'upload-metadata': `vault_id ${b64(vault_id)},filename ${b64('a.txt')}` };
+  const metadata = `vault_id ${b64(vault_id)},filename ${b64('a.txt')}`;
+  const said = { 'upload-length': text.length, 'upload-metadata': metadata };
   const begun = await sdk.vaultCreateUpload({ headers: { ...tus, ...said }, throwOnError: true });
   const upload_id = begun.response.headers.get('Location')?.split('/').pop() ?? '';
   const sent = await sdk.vaultAppendToUpload({
@@ -67,11 +67,6 @@ async function main(): Promise<void> {
 }
 main().catch((error) => { console.error(error); process.exit(1); });
 """
-
-
-@pytest.fixture(scope="module")
-def stack(make_stack: Callable[..., Stack]) -> Stack:
-    return make_stack(LIFEVAULT_RATE_LIMIT_PER_MINUTE="0", LIFEVAULT_ANONYMOUS_RATE_LIMIT_PER_MINUTE="0")
 
 
 @pytest.fixture(scope="module")

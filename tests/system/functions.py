@@ -24,16 +24,23 @@ HOST = "lifevault.test"
 CLIENT = "203.0.113.7"
 
 
+class RuntimeApi(ThreadingHTTPServer):
+    """Knows that a function that is killed leaves its connection open."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Connections end when the function does."""
+
+
 class Function:
-    """A function that waits for events, invoked one by one (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html)."""
+    """A function that waits for events: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html."""
 
     def __init__(self, handler: str, environment: dict[str, str]) -> None:
         self._events: queue.Queue[Json] = queue.Queue()
         self._answers: queue.Queue[tuple[str, Any]] = queue.Queue()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._routes())
-        self._server.daemon_threads = True
+        self._server = RuntimeApi(("127.0.0.1", 0), self._routes())
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.starts = 0
         own = {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_port}", "_HANDLER": handler}
         command = [sys.executable, "-m", "awslambdaric", handler]
         self.process = subprocess.Popen(
@@ -59,10 +66,13 @@ class Function:
 
         class Routes(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # head and body in one packet: otherwise each answer waits for an acknowledgement
+            disable_nagle_algorithm = True
 
             def do_GET(self) -> None:
                 event = function._events.get()
                 told = {
+                    "Content-Type": "application/json",
                     "Lambda-Runtime-Aws-Request-Id": str(uuid4()),
                     "Lambda-Runtime-Deadline-Ms": str(int((time.time() + SECONDS) * 1_000)),
                     "Lambda-Runtime-Invoked-Function-Arn": ARN,

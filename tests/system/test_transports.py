@@ -1,4 +1,4 @@
-"""One contract: the same bodies over uvicorn, over AWS Lambda behind each of its gateways, and through RapidAPI's proxy."""
+"""One contract: equal bodies over uvicorn, over AWS Lambda behind each of its gateways, through RapidAPI's proxy."""
 
 import asyncio
 import os
@@ -81,7 +81,7 @@ def environment(settings: Settings, postgres: PostgresUrls, template: str) -> It
 def deployment(environment: dict[str, str]) -> Iterator[Deployment]:
     stack = Stack(Path("/nowhere"), free_port())
     server = ["-m", "uvicorn", "app.main:app", "--port", str(stack.port), "--no-access-log", "--log-level", "error"]
-    process = subprocess.Popen([sys.executable, *server], env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, *server], env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
     function = Function("app.lambda_handler.handler", environment)
     try:
         stack.wait_ready()
@@ -160,7 +160,7 @@ def differences(ways: dict[str, httpx.Client], made: list[Call], authorization: 
         for name in ways.keys() - {"server"}:
             if (answer := told(call, send(ways[name], call, authorization))) != expected:
                 found.append((name, call.operation, answer, expected))
-    return found
+    return found[:20]
 
 
 def test_what_is_refused_is_refused_alike_for_every_operation(deployment: Deployment, ways: dict[str, httpx.Client]):

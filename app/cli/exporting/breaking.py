@@ -1,8 +1,9 @@
 """What would break clients of a released OpenAPI document if another one took its place.
 
-One rule makes most of it: what is sent must stay within what is expected. Whatever a client may send by the old document
-has to be allowed by the new one, and whatever is answered by the new one has to have been promised by the old one. New
-operations, optional fields, fields and words (`enum`) of answers are no breaks: clients have to ignore what they don't know.
+One rule makes most of it: what is sent must stay within what is expected. Whatever a client may send by the old
+document has to be allowed by the new one, and whatever the new one answers has to have been promised by the old one.
+New operations, optional fields, and more fields and words (`enum`) in answers are no breaks: clients have to ignore
+what they don't know.
 """
 
 from collections.abc import Iterator

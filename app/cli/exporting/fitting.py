@@ -116,9 +116,9 @@ class _Fit:
         for name in expected.get("required", []):
             if name not in sent.get("required", []) and (name in ours or not self._answers):
                 yield f"{where}.{name} " + ("may be left out now" if self._answers else "is now required")
-        if expected.get("additionalProperties") is False and sent.get("additionalProperties", True) is not False:
-            if not self._answers:
-                yield f"{where} may no longer have other fields"
+        closed = expected.get("additionalProperties") is False and sent.get("additionalProperties", True) is not False
+        if closed and not self._answers:
+            yield f"{where} may no longer have other fields"
         for name in ours.keys() & theirs.keys():
             yield from self.lines(f"{where}.{name}", ours[name], theirs[name])
 
