@@ -108,7 +108,7 @@ class Gateway(httpx.BaseTransport):
         answer = self.function.invoke(EVENTS[self.kind](request))
         headers = [(name, value) for name, value in (answer.get("headers") or {}).items()]
         headers += [(name, each) for name, all_ in (answer.get("multiValueHeaders") or {}).items() for each in all_]
-        body = answer.get("body") or ""
+        body = (answer.get("body") or "") if request.method != "HEAD" else ""  # gateways send none (RFC 9110 §9.3.2)
         content = base64.b64decode(body) if answer.get("isBase64Encoded") else body.encode()
         return httpx.Response(answer["statusCode"], headers=_without_length(headers), content=content, request=request)
 
