@@ -18,7 +18,7 @@ COPY alembic.ini /srv/lifevault/
 COPY alembic /srv/lifevault/alembic
 COPY app /srv/lifevault/app
 WORKDIR /srv/lifevault
-ENV PATH=/opt/lifevault/bin:$PATH PYTHONUNBUFFERED=1 LIFEVAULT_DATA_DIR=/var/lib/lifevault
+ENV PATH=/opt/lifevault/bin:$PATH PYTHONUNBUFFERED=1 LIFEVAULT_DATA_DIR=/var/lib/lifevault PROMETHEUS_MULTIPROC_DIR=/tmp
 USER lifevault
 
 # `docker build --target function`: an image for AWS Lambda.
@@ -30,4 +30,5 @@ FROM common AS server
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health/live', timeout=4)"]
-CMD ["uvicorn", "app.main:app", "--host", "0.0.0.0", "--port", "8000", "--no-access-log", "--no-server-header"]
+CMD ["uvicorn", "app.main:app", "--host", "0.0.0.0", "--port", "8000", "--no-access-log", "--no-server-header", \
+     "--no-proxy-headers", "--timeout-graceful-shutdown", "20", "--http", "app.api.serving:DrainingProtocol"]

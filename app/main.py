@@ -13,11 +13,12 @@ from app.agents.openai.router import router as openai_router
 from app.agents.router import router as agents_router
 from app.api.docs import router as docs_router
 from app.api.health import router as health_router
-from app.api.limits import Limit
+from app.api.limits import LimitBody, LimitRate
 from app.api.observe import Observe
 from app.api.openapi import describe, operation_id
 from app.api.problems import add_problem_handlers
 from app.api.routes import RouteTable
+from app.api.tracing import TraceRequests
 from app.audit.router import router as audit_router
 from app.auth.router import router as auth_router
 from app.core.config import Settings, load_settings
@@ -85,13 +86,18 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(docs_router)
     app.router.routes.insert(0, RouteTable(app.routes))
     describe(app)
-    _add_middleware(app, settings)
+    add_middleware(app, settings)
     return app
 
 
-def _add_middleware(app: FastAPI, settings: Settings) -> None:
-    """From the inside out: limits, consumers of a marketplace, CORS if any origin is allowed, observation."""
-    app.add_middleware(Limit, settings=settings)
+def add_middleware(app: FastAPI, settings: Settings) -> None:
+    """From the inside out: sizes, older services, rates, consumers of a marketplace, CORS, observation."""
+    app.add_middleware(LimitBody, settings=settings)
+    if settings.has_gateway:
+        from app.gateway.middleware import Gateway  # noqa: PLC0415  not needed without a table
+
+        app.add_middleware(Gateway, settings=settings)
+    app.add_middleware(LimitRate, settings=settings)
     if settings.rapidapi_secrets.get_secret_value():
         app.add_middleware(Marketplace, settings=settings)
     if settings.cors_origins:
@@ -104,6 +110,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             max_age=600,
         )
     app.add_middleware(Observe, https=settings.environment == "production")
+    if settings.otel_endpoint:
+        app.add_middleware(TraceRequests)
 
 
 app = create_app(load_settings())

@@ -15,6 +15,7 @@ from app.payments import models as payments
 from app.rag import models as rag
 from app.reminders import models as reminders
 from app.vault import models as vault
+from app.vault.sealed import models as sealed
 
 __all__ = [
     "Base",
@@ -30,6 +31,7 @@ __all__ = [
     "payments",
     "rag",
     "reminders",
+    "sealed",
     "vault",
     "webhooks",
 ]

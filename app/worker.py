@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError
 from app import models, tasks
 from app.core.config import load_settings
 from app.core.logging import configure_logging, get_log
-from app.core.tasks import TASKS
+from app.core.tasks import QUEUE, TASKS
 from app.db.engine import asyncpg_url, is_pooled
 from app.db.outbox import CHANNEL
 from app.db.runtime import close_runtime, open_runtime
@@ -40,7 +40,7 @@ celery.conf.update(
     task_reject_on_worker_lost=True,
     task_ignore_result=True,
     task_time_limit=LONGEST_TASK_SECONDS,
-    task_default_queue="lifevault",
+    task_default_queue=QUEUE,
     worker_prefetch_multiplier=1,
     worker_soft_shutdown_timeout=10,
     worker_send_task_events=False,

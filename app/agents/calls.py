@@ -10,11 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agents import approvals, effects, events
 from app.agents.framing import framed
+from app.agents.masking import each_text
 from app.agents.models import Approval, Run
 from app.agents.tools.registry import TOOLS, Tool, ToolContext, ToolResult, complaint, run_reading
 from app.core.clock import utc_now
 from app.core.errors import AppError
+from app.db.runtime import current
 from app.jobs.service import JobRun
+from app.rag.plain import plain
 
 REFUSED = "The person did not allow this. Do not ask for it again."
 
@@ -82,7 +85,7 @@ class Turn:
     async def returned(self, index: int, call: ToolCallPart, first: int) -> ToolReturnPart:
         """What a call comes to, as it is told to the model; passages are numbered from `first`."""
         told = {"tool": call.tool_name if call.tool_name in TOOLS else None, "call": self._call_id(index)}
-        await self._tell("tool_call", {**told, "arguments": call.args_as_dict()})
+        await self._tell("tool_call", {**told, "arguments": self._shown(call)})
         try:
             result, ok = await self._result(index, call), True
         except ValidationError as error:
@@ -93,6 +96,15 @@ class Turn:
         metadata = {"citations": [each.model_dump(mode="json") for each in result.citations], "best": result.best}
         text = framed(result, first)
         return ToolReturnPart(call.tool_name, text, call.tool_call_id, metadata=metadata if result.citations else None)
+
+    def _shown(self, call: ToolCallPart) -> dict[str, Any]:
+        """What the model asks for, as it is shown: whole if the person was asked about it, and else without links."""
+        arguments: dict[str, Any] = call.args_as_dict()
+        if self._effect(call)[0]:
+            return arguments
+        hosts = current().settings.answer_host_names
+        shown: dict[str, Any] = each_text(arguments, lambda text: plain(text, hosts))
+        return shown
 
     async def _result(self, index: int, call: ToolCallPart) -> ToolResult:
         if call.tool_name not in self.allowed or call.tool_name not in TOOLS:

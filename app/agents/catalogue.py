@@ -6,8 +6,11 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from app.agents.schemas import Definition
 
-READING: Final = ["search_documents", "read_page", "list_vaults", "list_items", "read_item"]
-WRITING: Final = ["create_item", "update_item", "remember"]
+READING: Final = [
+    *("search_documents", "read_page", "summarise_document", "compare_policies"),
+    *("list_vaults", "list_items", "read_item", "list_reminders"),
+]
+WRITING: Final = ["create_item", "update_item", "remember", "propose_reminder", "draft_letter", "export_dossier"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,13 @@ from app.agents import calls, events, gateway, metering
 from app.agents.added import Call
 from app.agents.cells import sealed
 from app.agents.errors import ModelDown
-from app.agents.output import proven, without_links
+from app.agents.output import proven
 from app.agents.work import TABLE, Work, fresh, open_work
 from app.core.logging import get_log
 from app.db.runtime import current
 from app.jobs.service import JobRun
 from app.payments.errors import PlanLimitReached
+from app.rag.plain import plain
 
 PIECE: Final = 400
 
@@ -153,11 +154,11 @@ async def _shown(work: Work, last: ModelResponse) -> tuple[str, list[dict[str, A
     texts = [part for part in last.parts if isinstance(part, TextPart)]
     text = "\n".join(part.content for part in texts).strip()
     details = texts[0].provider_details if texts else None
+    hosts = current().settings.answer_host_names
     if last.model_name == gateway.EXTRACTIVE:
-        citations = (details or {}).get("citations", [])
+        text, citations = plain(text, hosts), (details or {}).get("citations", [])
     else:
-        text, citations = await asyncio.to_thread(proven, text, work.quotes)
-    text = without_links(text, current().settings.answer_host_names)
+        text, citations = await asyncio.to_thread(proven, text, work.quotes, work.content["message"], hosts)
     return text, [{name: value for name, value in each.items() if name != "vault_id"} for each in citations]
 
 

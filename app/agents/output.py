@@ -1,43 +1,21 @@
 """What a model wrote, made fit to be shown: proven citations, no links and pictures that could carry something away."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Any
 
 from app.agents.tools.registry import Quote
 
-_MARKDOWN: Final = re.compile(r"!?\[([^\]\n]{0,500})\]\(\s*<?([^)\s>]{0,4000})[^)\n]{0,500}\)")
-_DEFINED: Final = re.compile(r"^[ \t]*\[[^\]\n]{1,200}\]:[ \t]*\S.*$", re.MULTILINE)
-_HTML: Final = re.compile(r"</?[A-Za-z!][^>\n]{0,4000}>?")
-_URL: Final = re.compile(
-    r"(?:\b[A-Za-z][A-Za-z0-9+.-]{1,20}:)?//[^\s<>\"'”)\]]+|\b(?:data|javascript|mailto):[^\s<>\"']+|\bwww\.[^\s<>\"'”)\]]+"
-    r"|\b(?:[A-Za-z0-9-]{1,63}\.){1,10}[A-Za-z]{2,24}(?::\d{1,5})?[/?][^\s<>\"'”)\]]*",
-    re.IGNORECASE,
-)
-REMOVED: Final = "[link removed]"
 
+def proven(
+    text: str, quotes: Sequence[Quote], question: str, hosts: frozenset[str]
+) -> tuple[str, list[dict[str, Any]]]:
+    """The text with markers that are proven by the passages that the run has read, and their citations.
 
-def without_links(text: str, allowed_hosts: frozenset[str]) -> str:
-    """The text without links and pictures whose host is not allowed; what a link was called stays."""
-    text = _DEFINED.sub("", text)
-    text = _MARKDOWN.sub(lambda match: match[0] if _is_allowed(match[2], allowed_hosts) else match[1], text)
-    text = _HTML.sub("", text)
-    return _URL.sub(lambda match: match[0] if _is_allowed(match[0], allowed_hosts) else REMOVED, text)
-
-
-def _is_allowed(url: str, allowed_hosts: frozenset[str]) -> bool:
-    try:
-        parts = urlsplit(url if "//" in url else f"//{url}")
-        return parts.scheme in ("", "http", "https") and parts.hostname in allowed_hosts and "@" not in parts.netloc
-    except ValueError:
-        return False
-
-
-def proven(text: str, quotes: Sequence[Quote]) -> tuple[str, list[dict[str, Any]]]:
-    """The text with markers that are proven by the passages that the run has read, and their citations."""
-    from app.rag.citations import resolve  # noqa: PLC0415  brings NumPy
+    What needs no proof, as it quotes nothing, is shown without markers. Links may lead to `hosts`.
+    """
+    from app.rag.answering import NOTHING_FOUND  # noqa: PLC0415  brings NumPy
+    from app.rag.proving import Prover, unmarked  # noqa: PLC0415
     from app.rag.ranking import Hit  # noqa: PLC0415
 
     hits = [
@@ -54,8 +32,11 @@ def proven(text: str, quotes: Sequence[Quote]) -> tuple[str, list[dict[str, Any]
         )
         for quote in quotes
     ]
-    shown, citations = resolve(text, hits)
-    return shown, [{name: _plain(value) for name, value in asdict(each).items()} for each in citations]
+    prover = Prover(question, hits, hosts)
+    prover.feed(text)
+    prover.finish(whole=True)
+    shown = prover.text or unmarked(text, hits, hosts) or (NOTHING_FOUND if prover.refused else "")
+    return shown, [{name: _plain(value) for name, value in asdict(each).items()} for each in prover.citations]
 
 
 def _plain(value: Any) -> Any:

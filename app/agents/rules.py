@@ -54,7 +54,9 @@ async def _all(session: AsyncSession, principal: Principal) -> tuple[UUID, ...]:
     found: list[UUID] = []
     before: UUID | None = None
     while len(found) < MOST_VAULTS:
-        page, before = await vaults.list_vaults(session, principal, vaults.Filters(limit=100, before=before))
+        page, before = await vaults.list_vaults(
+            session, principal, vaults.Filters(limit=100, before=before, readable=True)
+        )
         found += [vault.id for vault in page]
         if before is None:
             break

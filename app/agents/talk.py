@@ -17,11 +17,11 @@ from app.agents.added import Added, Call
 from app.agents.cells import opened
 from app.agents.errors import ApprovalNotFound, RunNotFound, RunOver
 from app.agents.models import Run
-from app.agents.output import without_links
 from app.agents.schemas import ApprovalRead, RunCreate
 from app.auth.principal import Principal
 from app.db.runtime import current
 from app.db.session import session_scope
+from app.rag.plain import plain
 from app.rag.schemas import CitationRead
 
 LEAVE_SECONDS: Final = 10.0
@@ -101,7 +101,7 @@ async def rest_of(session: AsyncSession, principal: Principal, run_id: UUID) -> 
 def _told(asked: Sequence[ApprovalRead]) -> str:
     """What is asked, for people to read; as a model wrote the arguments, there are no links in it."""
     lines = [f"{each.tool} {orjson.dumps(each.arguments).decode()} (approval {each.id})" for each in asked]
-    return without_links("\n".join([ASKS, *lines]), current().settings.answer_host_names)
+    return plain("\n".join([ASKS, *lines]), current().settings.answer_host_names)
 
 
 async def pieces(principal: Principal, run_id: UUID, *, after: int = 0) -> AsyncGenerator[str | Rest | None, None]:

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Literal
 
 from fastapi import APIRouter, Request
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 from starlette.responses import Response
 
@@ -15,6 +15,7 @@ from app.api.deps import SettingsDep
 from app.api.problems import problems
 from app.core import breaker
 from app.core.errors import NotFound
+from app.core.metrics import exposition
 from app.core.schemas import ResponseModel
 from app.db.runtime import current
 
@@ -55,7 +56,7 @@ async def ready(response: Response) -> Ready:
     """Tell which parts answer; 503 when requests can't be served."""
     names = ("database", "blobs", "queue")
     states = await asyncio.gather(_probe(_database), _probe(current().blobs.check), _queue())
-    parts = dict(zip(names, states, strict=True))
+    parts: dict[str, Literal["ok", "down", "not configured"]] = dict(zip(names, states, strict=True))
     parts.update({service: "down" for service, closed in breaker.states().items() if not closed})
     if "down" in (parts["database"], parts["blobs"]):
         response.status_code = 503
@@ -74,7 +75,7 @@ async def metrics(request: Request, settings: SettingsDep) -> Response:
     """Show measurements in the Prometheus text format, to this machine or for the metrics token."""
     if not _may_see_metrics(request, settings.metrics_token.get_secret_value()):
         raise MetricsHidden
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    return Response(await exposition(), media_type=CONTENT_TYPE_LATEST)
 
 
 def _may_see_metrics(request: Request, token: str) -> bool:
@@ -97,8 +98,11 @@ async def _probe(check: Callable[[], Awaitable[object]]) -> Literal["ok", "down"
 
 
 async def _database() -> None:
-    async with current().engine.connect() as connection:
+    """Asked even while no request is let through to it; an answer opens the way again."""
+    runtime = current()
+    async with runtime.engine.connect() as connection:
         await connection.execute(text("SELECT 1"))
+    runtime.gate.answered()
 
 
 async def _queue() -> Literal["ok", "down", "not configured"]:

@@ -66,11 +66,13 @@ UPLOADS = (
     UploadRoute("PUT", re.compile(r"/v1/vault/documents/[^/]+/content")),
     UploadRoute("POST", re.compile(r"/v1/nominees/(visit/cases/[^/]+|pages)/proofs"), "max_proof_bytes"),
     UploadRoute("POST", re.compile(r"/openai/v1/files")),
+    UploadRoute("POST", re.compile(r"/v1/vault/sealed/.*"), "sealed_body_bytes"),
+    UploadRoute("PUT", re.compile(r"/v1/vault/sealed/.*"), "sealed_body_bytes"),
 )
 
 
-class Limit:
-    """ASGI middleware that holds every request to the limits of the settings."""
+class LimitRate:
+    """ASGI middleware that holds every caller to the rates of the settings."""
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
@@ -83,7 +85,6 @@ class Limit:
             return
         try:
             send = self._within_rate(scope, send)
-            receive = await self._within_size(scope, receive)
         except AppError as error:
             await render_error(Request(scope), error)(scope, receive, send)
             return
@@ -102,6 +103,25 @@ class Limit:
             await send(message)
 
         return send_with_rate
+
+
+class LimitBody:
+    """ASGI middleware that holds every body to the sizes of the settings, and JSON to its standard."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        try:
+            receive = await self._within_size(scope, receive)
+        except AppError as error:
+            await render_error(Request(scope), error)(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
 
     async def _within_size(self, scope: Scope, receive: Receive) -> Receive:
         most = self._most_bytes(scope)

@@ -34,7 +34,7 @@ duration = Histogram(
     buckets=SECONDS,
 )
 answers = Counter("lifevault_http_requests_total", "Answers by route and status.", ["method", "route", "status"])
-in_flight = Gauge("lifevault_http_requests_in_flight", "Requests that are being answered.")
+in_flight = Gauge("lifevault_http_requests_in_flight", "Requests that are being answered.", multiprocess_mode="livesum")
 
 
 class Observe:

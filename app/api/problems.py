@@ -18,6 +18,7 @@ from app.api.faces import PROBLEM, face_of
 from app.core.errors import AppError, BadRequest, TooManyRequests, Unauthorized, Unavailable, Unprocessable
 from app.core.logging import get_log, where
 from app.core.schemas import ResponseModel
+from app.core.telemetry import report
 
 MEDIA_TYPE = PROBLEM
 RETRY_AFTER_SECONDS = "2"
@@ -27,6 +28,7 @@ HEADERS = {
     429: RETRY_AFTER,
     503: RETRY_AFTER,
 }
+OUTAGES = (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError)
 HTTP_TITLES = {404: ("not-found", "Not found"), 405: ("method-not-allowed", "This method is not offered here")}
 
 log = get_log(__name__)
@@ -147,22 +149,29 @@ def add_problem_handlers(app: FastAPI) -> None:
         return _render_http(request, error)
 
     async def on_database(request: Request, error: Exception) -> Response:
-        if isinstance(error, DBAPIError) and not is_outage(error):
-            return render_unexpected(request, error)
-        log.warning("database unavailable", error=type(error).__name__)
-        return render_error(request, Unavailable(headers={"Retry-After": RETRY_AFTER_SECONDS}))
+        outage = outage_of(error)
+        return render_error(request, outage) if isinstance(outage, AppError) else render_unexpected(request, error)
 
     app.add_exception_handler(AppError, on_app_error)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(HTTPException, on_http)
-    for outage in (DBAPIError, PoolTimeout, OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError):
+    for outage in OUTAGES:
         app.add_exception_handler(outage, on_database)
 
 
 def render_unexpected(request: Request, error: Exception) -> Response:
     """A fault of ours: logged by its class and place, without its message, which may hold values."""
     log.error("unexpected error", error=type(error).__name__, where=where(error))
+    report(error)
     return render(request, status=500, code="internal-error", title=AppError.title)
+
+
+def outage_of(error: Exception) -> Exception:
+    """What one of `OUTAGES` means for a client: `Unavailable`, or the error itself if a statement was refused."""
+    if isinstance(error, DBAPIError) and not is_outage(error):
+        return error
+    log.warning("database unavailable", error=type(error).__name__)
+    return Unavailable(headers={"Retry-After": RETRY_AFTER_SECONDS})
 
 
 def is_outage(error: DBAPIError) -> bool:

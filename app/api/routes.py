@@ -8,14 +8,14 @@ from functools import cached_property
 from typing import Any, Final
 
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
-from starlette.convertors import StringConvertor, UUIDConvertor
+from starlette.convertors import IntegerConvertor, StringConvertor, UUIDConvertor
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.endpoints import app_of
 
 FOUND: Final = "lifevault.route"  # in the scope of a request
-ONE_SEGMENT: Final = (StringConvertor, UUIDConvertor)
+ONE_SEGMENT: Final = (IntegerConvertor, StringConvertor, UUIDConvertor)
 
 
 @dataclass(frozen=True, slots=True)

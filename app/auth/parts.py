@@ -35,4 +35,4 @@ def access_tokens(runtime: Runtime) -> AccessTokens:
 @per_runtime
 def throttle(runtime: Runtime) -> Throttle:
     """Counts attempts."""
-    return Throttle(runtime.redis, runtime.settings.redis_timeout_seconds)
+    return Throttle(runtime.redis, runtime.settings.redis_timeout_seconds, runtime.redis_breaker)

@@ -11,6 +11,7 @@ from pydantic_settings import SettingsConfigDict
 from app.core.config_assistants import AssistantSettings
 from app.core.config_legacy import LegacySettings
 from app.core.config_notifications import NotificationSettings
+from app.core.config_operations import OperationSettings
 from app.core.config_payments import PaymentSettings
 from app.core.config_problems import decoded, named_keys, problems_of
 from app.core.config_transfers import TransferSettings
@@ -28,7 +29,13 @@ class SettingsError(Exception):
 
 
 class Settings(
-    LegacySettings, NotificationSettings, VaultSettings, TransferSettings, PaymentSettings, AssistantSettings
+    LegacySettings,
+    NotificationSettings,
+    VaultSettings,
+    TransferSettings,
+    PaymentSettings,
+    AssistantSettings,
+    OperationSettings,
 ):
     """Everything that can be configured; environment variables are the upper-case names with `LIFEVAULT_`."""
 
@@ -177,6 +184,16 @@ class Settings(
         return dict(named_keys(self.token_keys))
 
     @cached_property
+    def gateway_key_ring(self) -> dict[str, bytes]:
+        """Keys by the service that they sign for."""
+        return dict(named_keys(self.gateway_keys))
+
+    @property
+    def has_gateway(self) -> bool:
+        """Whether any request is passed on."""
+        return self.gateway_table is not None or self.gateway_file is not None
+
+    @cached_property
     def lookup_key_bytes(self) -> bytes:
         """The key of global look-ups."""
         return decoded(self.lookup_key.get_secret_value())
@@ -189,8 +206,8 @@ class Settings(
 
     @property
     def answer_host_names(self) -> frozenset[str]:
-        """Hosts that links in answers may lead to."""
-        return frozenset({*self.answer_hosts, urlsplit(self.public_url).hostname or ""}) - {""}
+        """Hosts that links in answers may lead to, with their port if it is another than that of the scheme."""
+        return frozenset({*self.answer_hosts, urlsplit(self.public_url).netloc}) - {""}
 
     @property
     def plan_limits_enforced(self) -> bool:

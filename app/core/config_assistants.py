@@ -60,5 +60,5 @@ class AssistantSettings(BaseSettings):
         default=3 * 86_400, ge=60, le=90 * 86_400, description="How long a person can answer an agent's question."
     )
     answer_hosts: CommaSeparated = Field(
-        default=(), description="Hosts besides the public URL's that links in answers may lead to."
+        default=(), description="Hosts (host or host:port) besides the public URL's that links in answers may lead to."
     )

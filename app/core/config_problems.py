@@ -39,7 +39,7 @@ def problems_of(settings: "Settings") -> list[str]:
         problems.append("LIFEVAULT_MODEL_URL and LIFEVAULT_MODEL_NAME go together")
     if not is_zone(settings.default_time_zone):
         problems.append("LIFEVAULT_DEFAULT_TIME_ZONE must be a time zone like Europe/Berlin")
-    problems += _payment_problems(settings)
+    problems += _payment_problems(settings) + _gateway_problems(settings)
     if settings.environment == "production":
         problems += _production_problems(settings)
     return problems
@@ -67,6 +67,23 @@ def _payment_problems(settings: "Settings") -> list[str]:
         ),
     }
     return [problem for problem, found in checks.items() if found]
+
+
+def _gateway_problems(settings: "Settings") -> list[str]:
+    """What the gateway lacks; a table in a file is checked when the file is read."""
+    try:
+        keys = dict(named_keys(settings.gateway_keys))
+    except (ValueError, binascii.Error):
+        keys = {"": b""}
+    problems = []
+    if any(len(key) < KEY_BYTES for key in keys.values()):
+        problems.append("LIFEVAULT_GATEWAY_KEYS must be service:base64 of 32 random bytes, comma-separated")
+    if settings.gateway_table is not None:
+        if settings.gateway_file is not None:
+            problems.append("LIFEVAULT_GATEWAY_TABLE and LIFEVAULT_GATEWAY_FILE must not both be set")
+        unsigned = settings.gateway_table.signed_services - keys.keys()
+        problems += [f"LIFEVAULT_GATEWAY_KEYS must have a key for {name}" for name in sorted(unsigned)]
+    return problems
 
 
 def _url_problems(settings: "Settings") -> list[str]:

@@ -34,3 +34,16 @@ class VaultSettings(BaseSettings):
         ge=1,
         description="Days that what is gone is named in the feed of changes; older cursors begin anew.",
     )
+    sealed_body_bytes: int = Field(
+        default=8 * MIB, ge=2 * MIB, description="Largest request about a sealed vault, base64 and all."
+    )
+    sealed_item_bytes: int = Field(
+        default=MIB, ge=1_024, description="Largest revision of an item of a sealed vault, as it is stored."
+    )
+    sealed_account_bytes: int = Field(
+        default=4 * MIB, ge=8_192, description="What the clients of one person may leave with their sealed keys."
+    )
+    max_sealed_bytes: int = Field(
+        default=100 * 1024 * MIB, ge=MIB, description="Ciphertext that one sealed vault may hold, files included."
+    )
+    sealed_tries: int = Field(default=10, ge=1, description="Wrong keys of a sealed account in an hour.")

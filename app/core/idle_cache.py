@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
+from app.core.metrics import cache_requests
+
 IDLE_SECONDS = 900.0
 
 K = TypeVar("K", bound=Hashable)
@@ -20,8 +22,15 @@ class IdleCache(Generic[K, V]):
     """
 
     def __init__(
-        self, most_bytes: int, weigh: Callable[[V], int], empty: V, idle_seconds: float = IDLE_SECONDS
+        self,
+        most_bytes: int,
+        weigh: Callable[[V], int],
+        empty: V,
+        idle_seconds: float = IDLE_SECONDS,
+        *,
+        name: str = "idle",
     ) -> None:
+        self._hit, self._missed = (cache_requests.labels(name, outcome) for outcome in ("hit", "miss"))
         self._most_bytes = most_bytes
         self._weigh = weigh
         self._empty = empty
@@ -40,6 +49,7 @@ class IdleCache(Generic[K, V]):
         """What is kept under a key; it may be out of date."""
         with self._lock:
             entry = self._kept.get(key)
+            (self._missed if entry is None else self._hit).inc()
             if entry is None:
                 return self._empty
             self._kept[key] = (time.monotonic(), *entry[1:])

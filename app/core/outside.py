@@ -78,7 +78,7 @@ async def post(
             address = await resolve(url, private=private)
             place = _url(url)
             async with (
-                httpx.AsyncClient(timeout=seconds, trust_env=False, verify=_tls()) as client,
+                httpx.AsyncClient(timeout=seconds, trust_env=False, verify=tls()) as client,
                 client.stream(
                     "POST",
                     place.copy_with(host=address),
@@ -102,7 +102,7 @@ def _url(url: str) -> "httpx.URL":
 
 
 @cache
-def _tls() -> "ssl.SSLContext":
+def tls() -> "ssl.SSLContext":
     """Trusts whom httpx trusts, or SSL_CERT_FILE; it takes a while to make."""
     import httpx  # noqa: PLC0415
 

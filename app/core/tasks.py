@@ -3,7 +3,10 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+QUEUE: Final = "lifevault"
+"""The list in Redis that Celery's messages wait in."""
 
 Function = TypeVar("Function", bound=Callable[..., Awaitable[Any]])
 

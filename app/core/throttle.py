@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from app.core.breaker import Breaker
 from app.core.logging import get_log
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PREFIX = "lifevault"
-PAUSE_SECONDS = 5.0
 
 log = get_log(__name__)
 
@@ -34,16 +34,15 @@ class Limit:
 class Throttle:
     """Counters by key; keys must be ids or digests, as they are kept in Redis.
 
-    A call waits `timeout` seconds for Redis at most, and after a failure none asks it for `pause` seconds.
+    A call waits `timeout` seconds for Redis at most, and not at all while the breaker is open.
     """
 
-    def __init__(self, redis: "Redis | None", timeout: float, pause: float = PAUSE_SECONDS) -> None:
+    def __init__(self, redis: "Redis | None", timeout: float, breaker: Breaker) -> None:
         from limits.aio.storage import MemoryStorage, RedisStorage  # noqa: PLC0415 (takes a while to import)
         from limits.aio.strategies import FixedWindowRateLimiter  # noqa: PLC0415
 
         self._timeout = timeout
-        self._pause = pause
-        self._skip_until = 0.0
+        self._breaker = breaker
         self._local = FixedWindowRateLimiter(MemoryStorage())
         self._shared: FixedWindowRateLimiter | None = None
         if redis:
@@ -68,15 +67,18 @@ class Throttle:
         await self._ask(lambda limiter: limiter.clear(_item(limit), limit.name, key))
 
     async def _ask(self, question: "Callable[[FixedWindowRateLimiter], Awaitable[T]]") -> T:
-        if self._shared and time.monotonic() >= self._skip_until:
+        if self._shared and self._breaker.allows():
             from redis.exceptions import RedisError  # noqa: PLC0415 (as above)
 
             try:
                 async with asyncio.timeout(self._timeout):
-                    return await question(self._shared)
+                    answer = await question(self._shared)
             except (RedisError, OSError, TimeoutError) as error:
-                self._skip_until = time.monotonic() + self._pause
+                self._breaker.failed()
                 log.warning("throttling without Redis", error=type(error).__name__)
+            else:
+                self._breaker.succeeded()
+                return answer
         return await question(self._local)
 
 

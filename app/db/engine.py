@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.core.config import Settings
 from app.db.driver import watch_pool
+from app.db.slow import slow_log, watch_statements
 
 SUPABASE_POOLER_PORT = 6543
 
@@ -41,7 +42,9 @@ def make_engine(settings: Settings) -> AsyncEngine:
         pool_timeout=settings.database_connect_timeout_seconds,
         **engine_arguments,
     )
-    watch_pool(engine.sync_engine, ping_seconds=settings.database_connect_timeout_seconds)
+    watch_pool(engine.sync_engine)
+    slow_log.set(settings.slow_query_seconds)
+    watch_statements(engine.sync_engine)
     return engine
 
 

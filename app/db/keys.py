@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core import crypto
 from app.core.clock import new_id, utc_now
 from app.core.crypto import DataKey, RootKeys, SealBroken
+from app.core.metrics import cache_requests
 from app.db.models import DataKeyRow
 
 Purpose = Literal["vault", "user"]
@@ -55,6 +56,7 @@ class KeyStore:
 
     def __init__(self, root_keys: RootKeys) -> None:
         self._root_keys = root_keys
+        self._hit, self._missed = (cache_requests.labels("keys", outcome) for outcome in ("hit", "miss"))
         self._rings: OrderedDict[UUID, tuple[float, KeyRing]] = OrderedDict()
 
     async def create(self, session: AsyncSession, purpose: Purpose, owner_id: UUID) -> KeyRing:
@@ -72,7 +74,9 @@ class KeyStore:
         """
         remembered = self._rings.get(owner_id)
         if remembered and remembered[0] > time.monotonic() and remembered[1].knows(cells):
+            self._hit.inc()
             return remembered[1]
+        self._missed.inc()
         rows = await session.scalars(
             select(DataKeyRow).where(DataKeyRow.owner_id == owner_id).order_by(DataKeyRow.version)
         )

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.core import telemetry
 from app.core.blobs import BlobStore
+from app.core.breaker import Breaker
+from app.core.cache import Cache
 from app.core.config import Settings
 from app.core.crypto import RootKeys
+from app.db.gate import Gate
 from app.db.keys import KeyStore
 from app.db.session import connect
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 REDIS_CONNECTIONS = 50
+REDIS_PAUSE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,7 @@ class Runtime:
 
     settings: Settings
     engine: AsyncEngine
+    gate: Gate
     keys: KeyStore
     blobs: BlobStore
     closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list, compare=False, repr=False)
@@ -35,19 +41,34 @@ class Runtime:
         """The client of Redis, None if there is none."""
         return _redis(self.settings)
 
+    @cached_property
+    def redis_breaker(self) -> Breaker:
+        """Whether Redis is worth asking: one failure is enough, as there is always a way without it."""
+        return Breaker("redis", failures=1, pause_seconds=REDIS_PAUSE_SECONDS)
+
+    @cached_property
+    def cache(self) -> Cache:
+        """What can be made again, kept for a while."""
+        settings = self.settings
+        return Cache(self.redis, settings.redis_timeout_seconds, self.redis_breaker, settings.lookup_key_bytes)
+
 
 _current: list[Runtime] = []
 
 
 def open_runtime(settings: Settings) -> Runtime:
     """Open everything lazily: nothing connects before it is used."""
+    gate = Gate(settings.database_connect_timeout_seconds)
     runtime = Runtime(
         settings=settings,
-        engine=connect(settings),
+        engine=connect(settings, gate),
+        gate=gate,
         keys=KeyStore(RootKeys(settings.root_key_ring)),
         blobs=BlobStore(settings.blob_url),
     )
     _current[:] = [runtime]
+    if telemetry.is_wanted(settings):
+        when_closing(runtime, telemetry.start(settings))
     return runtime
 
 
@@ -71,6 +92,8 @@ async def close_runtime() -> None:
     for close in runtime.closers:
         await close()
     await runtime.engine.dispose()
+    runtime.gate.close()
+    runtime.redis_breaker.forget()
     if "redis" in vars(runtime) and runtime.redis:
         await runtime.redis.aclose()
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.core.config import Settings
 from app.db.engine import asyncpg_url, make_engine
+from app.db.gate import Gate
 from app.db.security import ROLE
 from app.db.transaction import NOBODY, SYSTEM, Actor, Transaction
 
@@ -86,11 +87,11 @@ class LazySession(AsyncSession):
 new_session: async_sessionmaker[LazySession] = async_sessionmaker(class_=LazySession, expire_on_commit=False)
 
 
-def connect(settings: Settings) -> AsyncEngine:
+def connect(settings: Settings, gate: Gate) -> AsyncEngine:
     """The engine of this process; `new_session` uses it from now on."""
     engine = make_engine(settings)
     login = urlsplit(asyncpg_url(settings.database_url.get_secret_value())).username
-    new_session.configure(bind=engine, info={"role": None if login == ROLE else ROLE})
+    new_session.configure(bind=engine, info={"role": None if login == ROLE else ROLE, "gate": gate})
     return engine
 
 

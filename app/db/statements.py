@@ -5,6 +5,7 @@ wrap the rows) costs several times what the driver does. The transaction, its pr
 """
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -19,6 +20,7 @@ from sqlalchemy.sql.selectable import SelectBase
 
 from app.db.driver import ERRORS, as_database_error
 from app.db.session import transaction_of
+from app.db.slow import slow_log
 
 Row: TypeAlias = Mapping[str, Any]
 Processor: TypeAlias = Callable[[Any], Any]
@@ -53,10 +55,14 @@ class Statement:
     async def fetch(self, session: AsyncSession, **values: Any) -> Sequence[Row]:
         """All rows. The session begins its transaction if it has not. Raises `DBAPIError`, `IntegrityError`."""
         arguments = self._filled(values)
+        driver = await transaction_of(session).driver()
+        started = time.perf_counter()
         try:
-            rows: Sequence[Row] = await (await transaction_of(session).driver()).fetch(self.sql, *arguments)
+            rows: Sequence[Row] = await driver.fetch(self.sql, *arguments)
         except ERRORS as error:
             raise as_database_error(error) from error
+        finally:
+            slow_log.note(self.sql, started)
         return rows if self._results is None else [self._read(row, self._results) for row in rows]
 
     async def first(self, session: AsyncSession, **values: Any) -> Row | None:

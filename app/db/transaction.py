@@ -3,17 +3,20 @@
 It begins with one round trip: BEGIN, role, principal, and a question where there is one (see `app.db.session.enter`).
 """
 
+import time
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final, cast
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import await_only, greenlet_spawn
 
 from app.db.driver import ERRORS, Driver, as_database_error
+from app.db.gate import Gate
+from app.db.slow import slow_log
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +53,13 @@ NOBODY: Final = Actor("")
 class Transaction:
     """A connection from the pool while a transaction is on it; when one has ended, the next may begin.
 
-    `info` names the `actor` that the transactions act for, and the `role` they take, if any.
+    `info` names the `actor` that the transactions act for, the `role` they take, if any, and the `gate` to pass.
     """
 
     def __init__(self, engine: Engine, info: dict[Any, Any]) -> None:
         self._engine = engine
         self._info = info
+        self._gate: Gate = info["gate"]
         self._pooled: PoolProxiedConnection | None = None
         self._driver: Driver | None = None
         self._connection: Connection | None = None
@@ -69,16 +73,23 @@ class Transaction:
     async def begin(self, question: str = "") -> str:
         """Take a connection and begin; returns the tag of the last command.
 
-        Raises `DBAPIError`, and `OSError` or asyncpg's errors if there is no connection.
+        Raises `DBAPIError`, and `OSError` or asyncpg's errors if there is no connection; `DatabaseAway`, which is an
+        `OSError`, at once while the database is known not to answer.
         """
         if self._pooled is not None:
             raise RuntimeError("the transaction has begun")
-        self._pooled = await greenlet_spawn(self._engine.raw_connection)
-        self._driver = driver = cast(Driver, self._pooled.driver_connection)
-        settings = f"set_config('app.principal', {quoted(self._info.get('actor', NOBODY).setting)}, true)"
-        if role := self._info.get("role"):
-            settings = f"set_config('role', {quoted(role)}, true), {settings}"
-        return await _run(driver, f"BEGIN; SELECT {settings}; {question}")
+        with self._gate.passed():
+            self._pooled = await greenlet_spawn(_connection_of, self._engine)
+            self._driver = driver = cast(Driver, self._pooled.driver_connection)
+            settings = f"set_config('app.principal', {quoted(self._info.get('actor', NOBODY).setting)}, true)"
+            if role := self._info.get("role"):
+                settings = f"set_config('role', {quoted(role)}, true), {settings}"
+            try:
+                return await _run(driver, f"BEGIN; SELECT {settings}; {question}", self._gate.seconds)
+            except DBAPIError as error:
+                if isinstance(error.orig, OSError):  # a silent server: nothing is worth waiting for on this connection
+                    driver.terminate()
+                raise
 
     async def driver(self) -> Driver:
         """What statements are sent by; begins if it has not. Raises as `begin` does."""
@@ -126,12 +137,23 @@ class Transaction:
             await greenlet_spawn(pooled.close)
 
 
-async def _run(driver: Driver, commands: str) -> str:
-    """Send commands without parameters in one round trip; returns the tag of the last."""
+def _connection_of(engine: Engine) -> PoolProxiedConnection:
+    """A connection of the pool. Raises `OSError`, and `DBAPIError` if the server refuses, as while it starts."""
     try:
-        tag: str = await driver.execute(commands)
+        return engine.raw_connection()
+    except engine.dialect.loaded_dbapi.Error as error:
+        raise DBAPIError(None, None, error, hide_parameters=True, connection_invalidated=True) from error
+
+
+async def _run(driver: Driver, commands: str, seconds: float | None = None) -> str:
+    """Send commands without parameters in one round trip; returns the tag of the last."""
+    started = time.perf_counter()
+    try:
+        tag: str = await driver.execute(commands, timeout=seconds)
     except ERRORS as error:
         raise as_database_error(error) from error
+    finally:
+        slow_log.note(commands, started)
     return tag
 
 

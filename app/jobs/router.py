@@ -14,7 +14,7 @@ from app.api.openapi import event_stream
 from app.api.problems import problems
 from app.auth.principal import Principal
 from app.db.session import session_scope
-from app.jobs import service
+from app.jobs import measures, service
 from app.jobs.errors import JobNotFound
 from app.jobs.schemas import JobRead
 
@@ -23,6 +23,8 @@ KEEP_ALIVE_SECONDS = 15
 LONGEST_STREAM_SECONDS = 900
 JOB = {"$ref": "#/components/schemas/JobRead"}
 EVENTS = event_stream(progress=JOB, succeeded=JOB, failed=JOB)
+
+__all__ = ["measures", "router"]
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 Reader = Annotated[Principal, Security(get_principal, scopes=["vault:read"])]

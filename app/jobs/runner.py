@@ -1,12 +1,14 @@
 """Run one job under its lease."""
 
 import asyncio
+import time
 from contextlib import suppress
 from uuid import UUID
 
 from app.core.logging import bound, get_log, where
 from app.core.tasks import TASKS
-from app.jobs import service
+from app.core.telemetry import report, span
+from app.jobs import measures, service
 from app.jobs.errors import JobFailed, LeaseLost
 from app.jobs.service import JobRun
 
@@ -44,6 +46,15 @@ async def _pulse(run: JobRun, lease_seconds: int) -> None:
 
 
 async def _work(run: JobRun) -> None:
+    started = time.perf_counter()
+    with span(f"job {run.kind}", {"lifevault.job_id": str(run.id), "lifevault.attempt": run.attempt}):
+        outcome = await _try(run)
+    measures.runs.labels(run.kind, outcome).inc()
+    measures.seconds.labels(run.kind).observe(time.perf_counter() - started)
+
+
+async def _try(run: JobRun) -> str:
+    """Do the work once; what came of it."""
     try:
         task = TASKS[run.kind]
         await (task.function(**run.payload) if task.on else task.function(run))
@@ -51,11 +62,16 @@ async def _work(run: JobRun) -> None:
             async with run.scope() as session:
                 await run.finish(session)
         log.info("job succeeded")
+        return "succeeded"
     except LeaseLost:
         log.warning("job given up to another worker")
+        return "lost"
     except JobFailed as error:
         log.info("job failed", code=error.code)
         await run.fail(error.code, error.message)
+        return "failed"
     except Exception as error:  # whatever it was, the job must not hang: it is tried again, later
         log.error("job will be retried", error=type(error).__name__, where=where(error))
+        report(error)
         await run.retry(type(error).__name__)
+        return "retried"

@@ -6,21 +6,19 @@ What was in assisted vaults is there as it was. Blobs of sealed vaults, under `s
 whoever types the owner's words that stand on the sheets.
 """
 
-import json
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 from uuid import UUID
 
 from app.nominees import age
 from app.nominees.shamir import combine
-from app.sealed.errors import SealedError, Tampered
-from app.sealed.files import FileRef
+from app.sealed.errors import NotAllowed, Tampered
+from app.sealed.exported import write_vault
 from app.sealed.identity import Identity
 from app.sealed.legacy import legacy_keys, open_as_nominee
 from app.sealed.transport import MemoryTransport
-from app.sealed.vault import SealedVault
 
 SEALED: Final = "sealed"
 PACKED: Final = "export.zip"
@@ -84,19 +82,19 @@ def _inside(name: str) -> PurePosixPath:
 
 
 def _open_sealed(folder: Path, set_id: UUID, secret: bytes, owner_words: str) -> None:
-    """Put what the blobs of sealed vaults say beside them, one folder for each vault. Raises `SealedError`."""
+    """Put what the blobs of sealed vaults say beside them, one folder for each vault that lets these keys read.
+
+    Raises `SealedError`.
+    """
     root = folder / SEALED
     blobs = {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
     vaults = {name.split("/")[1] for name in blobs if name.startswith("vaults/")}
     for vault in sorted(vaults):
-        opened = open_as_nominee(MemoryTransport(blobs), legacy_keys(set_id, secret), _vault_id(vault), owner_words)
-        target = folder / f"sealed vault {vault}"
-        target.mkdir()
-        (target / "items.json").write_text(json.dumps(list(_items(opened)), indent=2, ensure_ascii=False))
-        for number, ref in enumerate(_files(opened)):
-            with (target / f"file {number} {ref.file}").open("xb") as file:
-                for chunk in opened.open_file(ref):
-                    file.write(chunk)
+        try:
+            opened = open_as_nominee(MemoryTransport(blobs), legacy_keys(set_id, secret), _vault_id(vault), owner_words)
+        except NotAllowed:
+            continue  # it does not let these keys read
+        write_vault(opened, folder / f"sealed vault {vault}")
 
 
 def _vault_id(text: str) -> UUID:
@@ -104,20 +102,3 @@ def _vault_id(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise Tampered from None
-
-
-def _items(vault: SealedVault) -> Iterator[dict[str, object]]:
-    for item in vault.items.ids():
-        if not vault.items.is_deleted(item):
-            yield {"id": str(item), "fields": vault.items.open(item)}
-
-
-def _files(vault: SealedVault) -> Iterator[FileRef]:
-    """The files that fields refer to."""
-    for item in vault.items.ids():
-        if not vault.items.is_deleted(item):
-            for value in vault.items.open(item).values():
-                try:
-                    yield FileRef.from_text(value)
-                except SealedError:
-                    continue

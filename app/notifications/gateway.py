@@ -2,6 +2,7 @@
 
 from email.message import EmailMessage
 from ipaddress import ip_address
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from app.core.config import Settings
@@ -28,22 +29,8 @@ async def deliver(message: EmailMessage, settings: Settings) -> None:
     """
     import aiosmtplib  # noqa: PLC0415 (only the worker needs it)
 
-    url = urlsplit(settings.smtp_url.get_secret_value())
-    if not url.hostname:
-        raise MailDelayed("no SMTP server is configured")
-    encrypted = url.scheme == "smtps"
-    must_upgrade = not _is_loopback(url.hostname) and bool(url.password or settings.environment == "production")
     try:
-        await aiosmtplib.send(
-            message,
-            hostname=url.hostname,
-            port=url.port or (SUBMISSIONS_PORT if encrypted else SUBMISSION_PORT),
-            username=unquote(url.username) if url.username else None,
-            password=unquote(url.password) if url.password else None,
-            use_tls=encrypted,
-            start_tls=False if encrypted else must_upgrade or None,
-            timeout=TIMEOUT_SECONDS,
-        )
+        await aiosmtplib.send(message, **_connection(settings))
     except aiosmtplib.SMTPRecipientsRefused as error:
         if all(refused.code in PERMANENT for refused in error.recipients):
             raise MailRefused from error
@@ -54,6 +41,35 @@ async def deliver(message: EmailMessage, settings: Settings) -> None:
         raise MailRefused from error  # an address beyond ASCII, and a server that can't write it
     except (aiosmtplib.SMTPException, OSError) as error:
         raise MailDelayed from error
+
+
+async def check(settings: Settings) -> None:
+    """Connect to the server and sign in, without a message. Raises `MailDelayed`."""
+    import aiosmtplib  # noqa: PLC0415 (as above)
+
+    try:
+        async with aiosmtplib.SMTP(**_connection(settings)) as server:
+            await server.noop()
+    except (aiosmtplib.SMTPException, OSError) as error:
+        raise MailDelayed(type(error).__name__) from error
+
+
+def _connection(settings: Settings) -> dict[str, Any]:
+    """How the server is reached. Raises `MailDelayed` if none is configured."""
+    url = urlsplit(settings.smtp_url.get_secret_value())
+    if not url.hostname:
+        raise MailDelayed("no SMTP server is configured")
+    encrypted = url.scheme == "smtps"
+    must_upgrade = not _is_loopback(url.hostname) and bool(url.password or settings.environment == "production")
+    return {
+        "hostname": url.hostname,
+        "port": url.port or (SUBMISSIONS_PORT if encrypted else SUBMISSION_PORT),
+        "username": unquote(url.username) if url.username else None,
+        "password": unquote(url.password) if url.password else None,
+        "use_tls": encrypted,
+        "start_tls": False if encrypted else must_upgrade or None,
+        "timeout": TIMEOUT_SECONDS,
+    }
 
 
 def _is_loopback(host: str) -> bool:

@@ -30,6 +30,9 @@ class ChannelsUpdate(RequestModel):
     password: Ways | None = Field(default=None, description="A password that is old.")
     api_key: Ways | None = Field(default=None, description="API keys that are about to expire.")
     invitation: Ways | None = Field(default=None, description="Invitations that nobody has answered.")
+    legacy: Ways | None = Field(
+        default=None, description="Steps of a release of your legacy; letters about it are sent in any case."
+    )
 
 
 class PreferencesUpdate(RequestModel):
@@ -66,6 +69,7 @@ class ChannelsRead(ResponseModel):
     password: list[Channel]
     api_key: list[Channel]
     invitation: list[Channel]
+    legacy: list[Channel]
 
 
 class PreferencesRead(ResponseModel):

@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from app.core.tasks import task
+from app.db.runtime import current
 from app.db.session import session_scope
 from app.jobs.service import JobRun, create_job, has_queued_job
 from app.payments.errors import ProviderUnreachable
@@ -43,6 +44,24 @@ async def drain_inbox(run: JobRun) -> None:
     async with run.scope() as session:
         await create_job(session, inbox.DRAIN_JOB)
         await run.finish(session)
+
+
+@task("payments.forget_plan", on="payments.subscription_changed")
+async def forget_plan(family_id: str, **_: object) -> None:
+    """Drop what is remembered of a family's plan. Raises `CacheAway`, and is tried again."""
+    await current().cache.forget(f"family:{family_id}")
+
+
+@task("payments.forget_granted_plan", on="payments.plan_granted")
+async def forget_granted_plan(family_id: str) -> None:
+    """As `forget_plan`."""
+    await current().cache.forget(f"family:{family_id}")
+
+
+@task("payments.forget_account", on="auth.account_deleted")
+async def forget_account(user_id: str, **_: object) -> None:
+    """Drop what is remembered of somebody who is gone. Raises `CacheAway`, and is tried again."""
+    await current().cache.forget(f"user:{user_id}")
 
 
 @task("payments.look_into_inbox", every=timedelta(seconds=15))

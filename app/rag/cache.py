@@ -15,7 +15,7 @@ class ShelfCache(IdleCache[Key, Shelves]):
     """The shelves of each vault: of documents that may be gone by now, and not all that are there."""
 
     def __init__(self, most_bytes: int, idle_seconds: float = IDLE_SECONDS) -> None:
-        super().__init__(most_bytes, _bytes, (), idle_seconds)
+        super().__init__(most_bytes, _bytes, (), idle_seconds, name="shelves")
 
 
 def _bytes(shelves: Shelves) -> int:

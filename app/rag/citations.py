@@ -66,7 +66,7 @@ def resolve(answer_text: str, hits: Sequence[Hit]) -> tuple[str, list[Citation]]
         pieces += [claim, f" [{', '.join(map(str, numbers))}]" if numbers else ""]
         begin = match.end()
     pieces.append(answer_text[begin:])
-    return _without_false_quotes("".join(pieces), hits), citations
+    return without_false_quotes("".join(pieces), hits), citations
 
 
 def _number(citation: Citation, citations: list[Citation]) -> int:
@@ -91,7 +91,9 @@ def _overlap(meant: set[str], text: str) -> float:
     return len(meant & found) / math.sqrt(len(found) + 8)
 
 
-def _without_false_quotes(text: str, hits: Sequence[Hit]) -> str:
+def without_false_quotes(text: str, hits: Sequence[Hit]) -> str:
+    """The text without quotation marks around longer words that stand in none of the passages."""
+
     def keep(match: re.Match[str]) -> str:
         return match[0] if any(verify(match[1], hit.text) for hit in hits) else match[1]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from app.rag.citations import Citation, cite
+from app.rag.confidence import named
 from app.rag.fields.asked import answers
 from app.rag.fields.shapes import Field
 from app.rag.ranking import Hit
@@ -22,6 +23,8 @@ QUOTES = 3
 NEAREST = 3
 FOUND = 0.5
 """`answerable` from which an answer is given; `weights` puts the measured threshold at one half."""
+FOUND_BY_FIELD, SURE = 0.35, 0.8
+"""The same for a passage with a field that surely is what the question asks for."""
 
 # Learned on the evaluation set with questions split by document, then rounded: as good there on unseen documents.
 _RESIDUAL, _WHOLE, _ADDED, _TYPED, _TYPED_RESIDUAL = 2.5, 1.5, 3.2, 1.5, 1.0
@@ -46,11 +49,25 @@ class Answer:
 def answer(question: str, hits: Sequence[Hit]) -> Answer:
     """Quotes from the first hits of `search`, best first."""
     nearest = _nearest(hits)
-    if not hits or hits[0].answerable < FOUND:
+    if not hits or not _answers(question, hits[0]):
         return Answer(found=False, answer="", citations=[], nearest=nearest)
     citations = [cite(hit, *span) for hit, span in _best_statements(question, hits[:PASSAGES])]
     lines = [f"“{' '.join(citation.quote.split())}” [{number}]" for number, citation in enumerate(citations, 1)]
     return Answer(found=True, answer="\n".join(lines), citations=citations, nearest=nearest)
+
+
+def _answers(question: str, best: Hit) -> bool:
+    """Whether the best passage is good enough to be quoted.
+
+    One that holds the very field that is asked for, of everybody and everything that is named, may be less alike.
+    """
+    if best.answerable >= FOUND:
+        return True
+    if best.answerable < FOUND_BY_FIELD or answers(question, best.fields) < SURE:
+        return False
+    language = guess_language(question)
+    names = named(question, language)
+    return bool(names) and names <= set(stems(f"{best.title}\n{best.heading}\n{best.text}", language))
 
 
 def _nearest(hits: Sequence[Hit]) -> list[Hit]:

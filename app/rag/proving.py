@@ -8,7 +8,7 @@ anew and point to a quote that is cut out of the stored page.
 import re
 from collections.abc import Sequence
 
-from app.rag.citations import Citation, resolve, verify
+from app.rag.citations import Citation, resolve, verify, without_false_quotes
 from app.rag.plain import plain
 from app.rag.ranking import Hit
 from app.rag.segments import sentences
@@ -52,17 +52,18 @@ _WORD = re.compile(r"[^\W\d_]+")
 
 
 class Prover:
-    """Takes the raw text in pieces; `text` is what may be shown so far, and it only ever grows.
+    """Takes the raw text in pieces; `text` is what may be shown so far, and only grows. `hosts` as in `plain`.
 
     Nothing is shown before the first statement is proven; so an answer without any proof is never seen.
     """
 
-    def __init__(self, question: str, hits: Sequence[Hit]) -> None:
+    def __init__(self, question: str, hits: Sequence[Hit], hosts: frozenset[str] = frozenset()) -> None:
         self.text = ""
         self.citations: list[Citation] = []
         self.refused = False
         self._question = question
         self._hits = hits
+        self._hosts = hosts
         self._waiting = ""
         self._ready = ""
         self._unmarked = ""
@@ -119,7 +120,7 @@ class Prover:
         if self.refused:
             return
         self._unmarked += raw
-        claim = _plain(raw)
+        claim = _plain(raw, self._hosts)
         if any(map(str.isalnum, claim)):
             self._claim = claim
         if proven := self._proven(self._claim, labels):
@@ -128,7 +129,7 @@ class Prover:
     def _settle(self, proven: Sequence[Hit] = ()) -> None:
         """Make the text up to here ready to be shown, with the markers of these passages."""
         sources = [*(hit.text for hit in proven), self._question]
-        text = _plain(_without_false_quotes(_plain(self._unmarked), sources))
+        text = _plain(_without_false_quotes(_plain(self._unmarked, self._hosts), sources), self._hosts)
         if (self.text + self._ready)[-1:] == "]":
             text = _LINK_GOES_ON.sub(" ", text)
         self._ready += text + self._markers(self._claim, proven)
@@ -157,11 +158,16 @@ class Prover:
         return f" [{', '.join(map(str, sorted({self.citations.index(citation) + 1 for citation in cited})))}]"
 
 
-def _plain(raw: str) -> str:
+def unmarked(raw: str, hits: Sequence[Hit], hosts: frozenset[str] = frozenset()) -> str:
+    """What a model wrote without any proof: no thoughts, no markers, no quotation marks around what is no quote."""
+    return without_false_quotes(_plain(_THOUGHTS.sub("", raw), hosts), hits).strip()
+
+
+def _plain(raw: str, hosts: frozenset[str]) -> str:
     """Plain text without markers, also those that were hidden, as in [<b>9</b>]."""
-    text = plain(_REFUSAL.sub("", raw))
+    text = plain(_REFUSAL.sub("", raw), hosts)
     while _RUN.search(text):
-        text = plain(_RUN.sub("", text))
+        text = plain(_RUN.sub("", text), hosts)
     return text
 
 

@@ -32,7 +32,7 @@ from app.rag.schemas import (
     SearchRequest,
     SearchResult,
 )
-from app.vault.errors import ContentDamaged, DocumentNotFound, VaultNotFound, VersionNotFound
+from app.vault.errors import ContentDamaged, DocumentNotFound, VaultNotFound, VaultSealed, VersionNotFound
 from app.vault.etags import matches
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ Asker = Annotated[Principal, Security(get_principal, scopes=["rag:ask"])]
 Reader = Annotated[Principal, Security(get_principal, scopes=["vault:read"])]
 
 
-@router.post("/search", responses=problems(VaultNotFound))
+@router.post("/search", responses=problems(VaultNotFound, VaultSealed))
 async def search(data: SearchRequest, principal: Asker, session: SessionDep) -> SearchResult:
     """Find the passages that answer best, in your own documents only."""
     from app.rag import service  # noqa: PLC0415
@@ -78,7 +78,7 @@ async def search(data: SearchRequest, principal: Asker, session: SessionDep) -> 
 @router.post(
     "/ask",
     response_model=AnswerRead,
-    responses={200: {"content": EVENTS}, **problems(VaultNotFound, PlanLimitReached)},
+    responses={200: {"content": EVENTS}, **problems(VaultNotFound, VaultSealed, PlanLimitReached)},
 )
 async def ask(
     data: AskRequest, principal: Asker, session: SessionDep, settings: SettingsDep, after: BackgroundTasks

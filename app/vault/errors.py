@@ -93,10 +93,10 @@ class InvitationForSomebodyElse(Forbidden):
     title = "This invitation was sent to another address"
 
 
-class SealedNotOffered(Conflict):
-    """Sealed vaults can't be made yet."""
+class VaultSealed(Conflict):
+    """Something that needs to read a vault which only clients can open."""
 
-    title = "Sealed vaults are not offered yet"
+    title = "This vault is sealed: only clients of its members can open it, and the server can't do this"
 
 
 class VaultNotShared(Conflict):

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from sqlalchemy import BindParameter, FromClause, Select, Table, and_, bindparam, func, select
+from sqlalchemy import BindParameter, FromClause, Select, Table, and_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.principal import Principal
-from app.vault.errors import RoleTooLow, VaultNotFound
+from app.vault.errors import RoleTooLow, VaultNotFound, VaultSealed
 from app.vault.models import document_versions, documents, members, vaults
 
 Action = Literal["read", "write", "share", "manage", "own"]
@@ -25,6 +25,7 @@ LOWEST: Final[dict[Action, str]] = {
     "manage": "admin",  # rename the vault; invite, remove and give roles to all but the owner
     "own": "owner",  # trash, restore and purge the vault, exchange its key, hand it over
 }
+SEALED: Final = "sealed"
 USER: Final[BindParameter[UUID]] = bindparam("user_id")  # in statements that are made once
 
 
@@ -54,8 +55,9 @@ def visible_vaults(user_id: Any) -> Select[Any]:
 
 
 def writable_vaults(user_id: Any) -> Select[Any]:
-    """`vault_id` for each vault that a person may put things into."""
-    return visible_vaults(user_id).with_only_columns(members.c.vault_id).where(members.c.role.in_(roles_for("write")))
+    """`vault_id` for each vault that a person may put things into that the server can read."""
+    mine = visible_vaults(user_id).with_only_columns(members.c.vault_id)
+    return mine.where(members.c.role.in_(roles_for("write")), vaults.c.tier != SEALED)
 
 
 def writable_vault(vault_id: Any, user_id: Any) -> Select[Any]:
@@ -89,28 +91,45 @@ def version_ids(document_id: UUID) -> Select[Any]:
 
 
 async def require(
-    session: AsyncSession, principal: Principal, vault_id: UUID, action: Action, *, trashed: bool = False
+    session: AsyncSession,
+    principal: Principal,
+    vault_id: UUID,
+    action: Action,
+    *,
+    trashed: bool = False,
+    any_tier: bool = False,
 ) -> str:
     """The principal's role in a vault, if it allows the action; `trashed` asks about vaults in the trash.
 
-    Raises `VaultNotFound` for strangers, `RoleTooLow` for members.
+    `any_tier` is for what needs to read nothing of what is in the vault. Raises `VaultNotFound` for strangers,
+    `RoleTooLow` for members, `VaultSealed`.
     """
     statement = (
-        select(members.c.role)
+        select(members.c.role, vaults.c.tier)
         .join(vaults, vaults.c.id == members.c.vault_id)
         .where(members.c.vault_id == vault_id, members.c.user_id == principal.user_id)
         .where(vaults.c.trashed_at.is_not(None) if trashed else vaults.c.trashed_at.is_(None))
     )
-    role: str | None = await session.scalar(statement)
-    if role is None:
+    row = (await session.execute(statement)).one_or_none()
+    if row is None:
         raise VaultNotFound
-    if not allows(role, action):
+    if not allows(row.role, action):
         raise RoleTooLow
-    return role
+    if row.tier == SEALED and not any_tier:
+        raise VaultSealed
+    return str(row.role)
 
 
-async def require_vaults(session: AsyncSession, principal: Principal, vault_ids: Sequence[UUID]) -> None:
-    """See that the principal may read each of these vaults. Raises `VaultNotFound`."""
-    seen = visible_vaults(principal.user_id).where(members.c.vault_id.in_(vault_ids)).subquery()
-    if await session.scalar(select(func.count()).select_from(seen)) != len(set(vault_ids)):
+async def require_vaults(
+    session: AsyncSession, principal: Principal, vault_ids: Sequence[UUID], *, any_tier: bool = False
+) -> None:
+    """See that the principal may read each of these vaults, and unless for `any_tier` the server, too.
+
+    Raises `VaultNotFound`, `VaultSealed`.
+    """
+    seen = visible_vaults(principal.user_id).where(members.c.vault_id.in_(vault_ids)).add_columns(vaults.c.tier)
+    rows = (await session.execute(seen)).all()
+    if len(rows) != len(set(vault_ids)):
         raise VaultNotFound
+    if not any_tier and any(row.tier == SEALED for row in rows):
+        raise VaultSealed

@@ -10,6 +10,7 @@ from app.db.session import session_scope
 from app.jobs.errors import JobFailed
 from app.jobs.service import EVENT_HOOKS, JobRun
 from app.vault import service
+from app.vault.sealed import service as sealed
 from app.vault.service.telling import tell_programs
 
 EVENT_HOOKS.append(tell_programs)
@@ -149,3 +150,9 @@ async def tell_of_records(type_id: str, vault_id: str) -> None:  # noqa: ARG001 
     """Let those who follow records know that the dates of these may mean something else now."""
     async with session_scope() as session:
         await service.tell_of_records(session, UUID(type_id))
+
+
+@task("vault.nudge_sealed", every=timedelta(hours=1))
+async def nudge_sealed(now: datetime | None = None) -> int:
+    """Tell the members of sealed vaults that something is due; returns how many were told."""
+    return await sealed.nudge(now or utc_now())

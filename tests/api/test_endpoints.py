@@ -169,7 +169,8 @@ async def test_the_table_has_every_documented_operation(settings: Settings):
     missing = []
     for path, methods in application.openapi()["paths"].items():
         for method in methods:
-            scope = {"type": "http", "method": method.upper(), "path": re.sub("{[^}]+}", str(uuid4()), path)}
+            asked = re.sub("{[^}]+}", str(uuid4()), path.replace("{number}", "1"))
+            scope = {"type": "http", "method": method.upper(), "path": asked}
             _, found = table.matches(scope)
             if not found or next(iter(found.values())) is None or found["lifevault.route"].path_format != path:
                 missing.append((method, path))

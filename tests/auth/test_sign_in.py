@@ -16,6 +16,7 @@ from sqlalchemy import func, select, update
 
 from app.auth.models import RefreshToken, User
 from app.cli.embedded.ports import free_port
+from app.core.breaker import Breaker
 from app.core.throttle import Limit, Throttle
 from app.db.runtime import current
 from app.db.session import session_scope
@@ -318,7 +319,7 @@ async def test_registrations_from_one_place_are_throttled(visit):
 async def test_without_redis_attempts_are_counted_all_the_same_and_fast():
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never answers
         redis = Redis(host="127.0.0.1", port=silent.getsockname()[1], socket_timeout=0.25, retry=Retry(NoBackoff(), 0))
-        throttle, limit = Throttle(redis, 0.25), Limit("test", 3, 60)
+        throttle, limit = Throttle(redis, 0.25, Breaker("test", failures=1)), Limit("test", 3, 60)
         started = time.perf_counter()
 
         waits = [await throttle.hit(limit, "somebody") for _ in range(5)]
@@ -332,8 +333,8 @@ async def test_redis_is_asked_again_after_a_pause(runtime):
     port, limit, somebody = free_port(), Limit("test-again", 1, 60), uuid4().hex
     options = runtime.redis.connection_pool.connection_kwargs
     away = Redis(host="127.0.0.1", port=port, password=options["password"], retry=Retry(NoBackoff(), 0))
-    throttle = Throttle(away, 1.0, pause=0.0)
-    others = Throttle(runtime.redis, 1.0)
+    throttle = Throttle(away, 1.0, Breaker("test", failures=1, pause_seconds=0))
+    others = Throttle(runtime.redis, 1.0, Breaker("test"))
     await throttle.hit(limit, somebody)
     assert await others.full(limit, somebody) == 0
 

@@ -21,6 +21,7 @@ def main() -> None:
         ("api",),
         ("items",),
         ("cold_start",),
+        ("outage",),
         ("ingest", "--files", str(documents)),
         ("pipeline", "--files", str(documents)),
     ]

@@ -66,7 +66,7 @@ def test_only_migrations_get_to_know_the_owner_of_the_tables(tmp_path: Path):
     owner = instance.database_url
 
     assert migration_spec(instance).command().env["LIFEVAULT_MIGRATION_DATABASE_URL"] == owner
-    for spec in application_specs(instance):
+    for spec in application_specs(instance, listener=3):
         assert owner not in spec.command().env.values()
         assert spec.command().env["LIFEVAULT_DATABASE_URL"] != owner
 

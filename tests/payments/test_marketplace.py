@@ -34,7 +34,7 @@ def proxied(user: str, tier: str = "PRO", secret: str = SECRET) -> dict[str, str
 
 @pytest.fixture
 async def api(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
-    consumers._remembered.clear()
+    runtime.cache.clear()
     with changed_settings(rapidapi_secrets=SecretStr(f"{SECRET}, {OLD_SECRET}")) as changed:
         transport = httpx.ASGITransport(create_app(changed.settings), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://lifevault.test") as client:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from uuid import uuid4
 
 import asyncpg
-import httpx
 import psutil
 import pytest
 
@@ -61,28 +60,3 @@ def seen_by_owner_without_principal(url: str) -> int:
         return seen
 
     return asyncio.run(count())
-
-
-def test_an_unreachable_database_answers_503_and_comes_back(make_stack: Callable[..., Stack]):
-    stack = make_stack()
-    person = stack.person()
-    record = read_record(stack.folder)
-    assert record is not None
-    server = next(mark.find() for mark in record.children if mark.name == "postgres")
-    assert server is not None
-    frozen = [server, *server.children(recursive=True)]
-    for process in frozen:
-        process.suspend()
-    try:
-        response = person.client.get("/v1/vault/vaults", timeout=30)
-        assert response.status_code == 503
-        assert response.headers["content-type"] == "application/problem+json"
-        assert int(response.headers["retry-after"]) >= 1
-        assert httpx.get(f"{stack.url}/health/live", timeout=5).status_code == 200
-        assert httpx.get(f"{stack.url}/health/ready", timeout=30).json()["parts"]["database"] == "down"
-    finally:
-        for process in frozen:
-            process.resume()
-    stack.wait_ready()
-    assert person.client.get("/v1/vault/vaults").status_code == 200
-    stack.stop()

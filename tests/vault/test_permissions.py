@@ -21,6 +21,7 @@ from tests.factories import TestUser, auth, make_document, make_item, make_membe
 from tests.notifications.smtp import changed_settings
 from tests.vault import test_file_access as file_routes
 from tests.vault import test_record_access as record_routes
+from tests.vault.sealed import test_access as sealed_routes
 from tests.vault.test_members import token_of
 
 ROLES = ("owner", "admin", "editor", "viewer", "removed", "invited", "stranger", "nobody")
@@ -271,7 +272,9 @@ def test_every_operation_has_a_line(settings: Settings):
 
     elsewhere = {(method, shape(path)) for method, path, _ in record_routes.OPERATIONS}  # by vaults, in that file
     elsewhere |= {("POST", shape(path)) for path in record_routes.FOR_ANYBODY}
-    elsewhere |= {(method, shape(path)) for method, path, _ in file_routes.OPERATIONS}
+    elsewhere |= {
+        (method, shape(path)) for routes in (file_routes, sealed_routes) for method, path, _ in routes.OPERATIONS
+    }
     assert found - {(method, shape(path)) for method, path, _ in OPERATIONS} - elsewhere == set()
     assert {(method, shape(path)) for method, path, _ in OPERATIONS} - found == set()
 

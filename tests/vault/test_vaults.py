@@ -35,13 +35,13 @@ async def test_a_new_vault_belongs_to_its_maker_and_stands_first_in_the_list(
     assert [each["name"] for each in listed.json()["items"]] == ["Family papers", "Older"]
 
 
-async def test_a_sealed_vault_is_refused_for_now(client: httpx.AsyncClient, runtime: Runtime):
+async def test_a_sealed_vault_is_made_by_a_client(client: httpx.AsyncClient, runtime: Runtime):
     body = {"name": "A", "kind": "personal", "tier": "sealed"}
 
     response = await client.post(VAULTS, json=body, headers=auth(await make_user()))
 
     assert response.status_code == 409
-    assert response.json()["code"] == "sealed-not-offered"
+    assert response.json()["code"] == "vault-sealed"
 
 
 async def test_pages_of_vaults_follow_each_other(client: httpx.AsyncClient, runtime: Runtime):

@@ -10,7 +10,7 @@ from app.agents.checks.schemas import LegacyCheck, LifeCheck
 from app.api.deps import SessionDep, get_principal
 from app.api.problems import problems
 from app.auth.principal import Principal
-from app.vault.errors import VaultNotFound
+from app.vault.errors import VaultNotFound, VaultSealed
 
 Checker = Annotated[Principal, Security(get_principal, scopes=["agents:run", "vault:read"])]
 Vault = Annotated[UUID | None, Query(description="Look at this vault only.")]
@@ -18,7 +18,7 @@ Vault = Annotated[UUID | None, Query(description="Look at this vault only.")]
 router = APIRouter(prefix="/agents")
 
 
-@router.get("/life-check", responses=problems(VaultNotFound))
+@router.get("/life-check", responses=problems(VaultNotFound, VaultSealed))
 async def check_life(principal: Checker, session: SessionDep, vault_id: Vault = None) -> LifeCheck:
     """Find what is missing, incomplete, past or about to end, and what contradicts something else.
 
@@ -28,7 +28,7 @@ async def check_life(principal: Checker, session: SessionDep, vault_id: Vault = 
     return await service.life_check(session, principal, [vault_id] if vault_id else None)
 
 
-@router.get("/legacy-check", responses=problems(VaultNotFound))
+@router.get("/legacy-check", responses=problems(VaultNotFound, VaultSealed))
 async def check_legacy(principal: Checker, session: SessionDep, vault_id: Vault = None) -> LegacyCheck:
     """See what is prepared for the people you leave behind, and what to do next. No language model is asked."""
     return await service.legacy_check(session, principal, [vault_id] if vault_id else None)

@@ -14,14 +14,22 @@ from app.api.idempotency import idempotent
 from app.api.pages import Cursor, InvalidCursor, Limit, parse_cursor
 from app.api.problems import problems
 from app.auth.principal import Principal
-from app.vault.errors import InvalidFields, LimitReached, RoleTooLow, StaleRevision, TypeNotFound, VaultNotFound
+from app.vault.errors import (
+    InvalidFields,
+    LimitReached,
+    RoleTooLow,
+    StaleRevision,
+    TypeNotFound,
+    VaultNotFound,
+    VaultSealed,
+)
 
 Filer = Annotated[Principal, Security(get_principal, scopes=["agents:run", "vault:write"])]
 
 router = APIRouter(prefix="/agents/intake")
 
 
-@router.get("", responses=problems(InvalidCursor, VaultNotFound))
+@router.get("", responses=problems(InvalidCursor, VaultNotFound, VaultSealed))
 async def list_intakes(
     principal: Runner,
     session: SessionDep,

@@ -22,6 +22,15 @@ from app.agents.talk import Rest
 from app.auth.principal import Principal
 
 Event = dict[str, Any]
+KINDS: Final = tuple(
+    f"response.{name}"
+    for name in (
+        *("created", "in_progress", "completed", "failed", "incomplete"),
+        *("output_item.added", "output_item.done", "content_part.added", "content_part.done"),
+        *("output_text.delta", "output_text.annotation.added", "output_text.done"),
+        *("function_call_arguments.delta", "function_call_arguments.done"),
+    )
+)
 LAST: Final = {"completed": "response.completed", "failed": "response.failed", "cancelled": "response.failed"}
 
 

@@ -14,7 +14,7 @@ from app.agents.tools.registry import TOOLS
 from app.api.deps import SessionDep
 from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
 from app.api.problems import problems
-from app.vault.errors import VaultNotFound
+from app.vault.errors import VaultNotFound, VaultSealed
 
 router = APIRouter(prefix="/agents")
 assert everything.__all__  # noqa: S101  importing them registers every tool
@@ -30,7 +30,7 @@ async def list_tools(_: Runner) -> ToolList:
     return ToolList(items=shown)
 
 
-@router.post("", status_code=201, responses=problems(TooMany, UnknownTool, UnknownModel, VaultNotFound))
+@router.post("", status_code=201, responses=problems(TooMany, UnknownTool, UnknownModel, VaultNotFound, VaultSealed))
 async def create_agent(data: Definition, principal: Runner, session: SessionDep) -> AgentRead:
     """Make an agent of your own: instructions, a model, tools, and the vaults that it may see."""
     return await agents.create(session, principal, data)
@@ -51,7 +51,7 @@ async def read_agent(agent_id: UUID, principal: Runner, session: SessionDep) -> 
 
 @router.put(
     "/{agent_id:uuid}",
-    responses=problems(AgentNotFound, BuiltInAgent, UnknownTool, UnknownModel, VaultNotFound),
+    responses=problems(AgentNotFound, BuiltInAgent, UnknownTool, UnknownModel, VaultNotFound, VaultSealed),
 )
 async def update_agent(agent_id: UUID, data: Definition, principal: Runner, session: SessionDep) -> AgentRead:
     """Give an agent a new version. Runs that go on keep the one that they began with."""

@@ -41,7 +41,8 @@ async def chat_with_vercel(agent_id: UUID, data: VercelRequest, principal: Runne
 
     The conversation is kept here under the `id` of the chat. Of the messages only the last one is read: your words, or
     your answers to what the agent asked approval for, which count once, for exactly what was asked, and only with your
-    own sign-in. Citations come as the part `data-citations`.
+    own sign-in. Citations come as the part `data-citations`. What you asked for goes on if the connection breaks; its
+    answer then stands in the conversation, and `POST /v1/agents/runs/{run_id}/cancel` ends it.
     """
     await talk.prepared()
     from app.agents.fronts import streams  # noqa: PLC0415  brings pydantic-ai
@@ -62,7 +63,7 @@ async def chat_with_ag_ui(agent_id: UUID, data: AgUiRequest, principal: Runner, 
 
     The conversation is kept here under the `threadId`. Of the messages only what follows the last answer is read: your
     words, or results of `tools` of the front end. What needs your approval is an interrupt; its `resume` counts once,
-    for exactly what was asked, and only with your own sign-in.
+    for exactly what was asked, and only with your own sign-in. A run goes on if the connection breaks.
     """
     await talk.prepared()
     from app.agents.fronts import streams  # noqa: PLC0415  brings pydantic-ai

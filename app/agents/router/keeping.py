@@ -33,7 +33,7 @@ from app.agents.schemas import (
 from app.api.deps import SessionDep
 from app.api.pages import Cursor, InvalidCursor, Limit, parse_cursor
 from app.api.problems import problems
-from app.vault.errors import RoleTooLow, VaultNotFound
+from app.vault.errors import RoleTooLow, VaultNotFound, VaultSealed
 
 router = APIRouter(prefix="/agents")
 
@@ -127,13 +127,13 @@ async def list_usage(principal: Runner, session: SessionDep, limit: Limit = 20, 
     return UsagePage(items=[UsageRead.model_validate(row) for row in shown], next_cursor=after)
 
 
-@router.get("/vaults/{vault_id}/rule", responses=problems(VaultNotFound))
+@router.get("/vaults/{vault_id}/rule", responses=problems(VaultNotFound, VaultSealed))
 async def read_vault_rule(vault_id: UUID, principal: Runner, session: SessionDep) -> VaultRuleRead:
     """Read what models may be sent of a vault."""
     return await rules.read(session, principal, vault_id)
 
 
-@router.put("/vaults/{vault_id}/rule", responses=problems(VaultNotFound, RoleTooLow))
+@router.put("/vaults/{vault_id}/rule", responses=problems(VaultNotFound, VaultSealed, RoleTooLow))
 async def update_vault_rule(
     vault_id: UUID, data: VaultRuleWrite, principal: Runner, session: SessionDep
 ) -> VaultRuleRead:

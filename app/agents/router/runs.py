@@ -29,7 +29,7 @@ from app.api.openapi import event_stream
 from app.api.pages import Cursor, InvalidCursor, Limit, parse_cursor
 from app.api.problems import problems
 from app.auth.principal import Principal
-from app.vault.errors import VaultNotFound
+from app.vault.errors import VaultNotFound, VaultSealed
 
 DECIDING: Final = (ApprovalNotFound, ApprovalDecided, ApproverNeeded, EffectFailed, RunOver)
 
@@ -37,7 +37,7 @@ router = APIRouter(prefix="/agents")
 STREAM = event_stream(**{kind: {"type": "object"} for kind in events.KINDS})
 STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 QUIET_ROUNDS = 20
-STARTING = problems(AgentNotFound, ConversationNotFound, RunBusy, TooMany, VaultNotFound)
+STARTING = problems(AgentNotFound, ConversationNotFound, RunBusy, TooMany, VaultNotFound, VaultSealed)
 LastEventId = Annotated[str, Header(pattern=r"^[0-9]{0,9}$", description="Go on after this event.", examples=["7"])]
 
 

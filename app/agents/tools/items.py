@@ -64,7 +64,7 @@ class ListVaults(RequestModel):
 async def list_vaults(context: ToolContext, _: ListVaults) -> ToolResult:
     """The vaults in scope."""
     async with context.session() as session:
-        found, _last = await vaults.list_vaults(session, context.principal, vaults.Filters(limit=100))
+        found, _last = await vaults.list_vaults(session, context.principal, vaults.Filters(limit=100, readable=True))
     shown = [{"vault_id": str(v.id), "name": v.name, "role": v.role} for v in found if context.may_see(v.id)]
     return _told({"vaults": shown})
 

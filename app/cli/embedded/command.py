@@ -54,13 +54,15 @@ class Command:
     stdin: bytes = b""
     user: ServiceUser | None = None
     stop_signal: signal.Signals = signal.SIGTERM
+    inherited: tuple[int, ...] = ()
+    """Open files that it gets, under the same numbers."""
 
 
-def python_command(cwd: Path, env: Mapping[str, str], *arguments: str) -> Command:
+def python_command(cwd: Path, env: Mapping[str, str], *arguments: str, inherited: tuple[int, ...] = ()) -> Command:
     """This Python with this package, wherever it is started from."""
     paths = [str(Path(app.__file__).resolve().parent.parent), os.environ.get("PYTHONPATH", "")]
     path = os.pathsep.join(path for path in paths if path)
-    return Command((sys.executable, *arguments), cwd, {**env, "PYTHONPATH": path})
+    return Command((sys.executable, *arguments), cwd, {**env, "PYTHONPATH": path}, inherited=inherited)
 
 
 def base_environment() -> dict[str, str]:
@@ -88,6 +90,7 @@ def spawn(command: Command, output: int | IO[bytes]) -> subprocess.Popen[bytes]:
             stderr=subprocess.STDOUT,
             umask=0o077,
             start_new_session=True,
+            pass_fds=command.inherited,
             preexec_fn=_die_with_parent(command.stop_signal),
             **identity,
         )

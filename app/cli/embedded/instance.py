@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
@@ -24,11 +25,14 @@ from app.cli.embedded.simulator import SIMULATOR_FOLDER, PaymentSimulator
 from app.cli.embedded.supervisor import ChildSpec
 from app.cli.embedded.valkey import ValkeyServer
 from app.core.config import Settings, load_settings
+from app.core.metrics import FOLDER as METRICS_FOLDER
 
 PORTS_FILE = "ports.json"
 PORTS = ("postgres", "valkey", "smtp", "mailbox", "simulator")
 API_START_SECONDS = 300
 DRAIN_SECONDS = 15
+METRICS = "metrics"
+PROTOCOL = "app.api.serving:DrainingProtocol"
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ def prepare(folder: Path, host: str, port: int, given: GivenSettings) -> Instanc
     load_or_create_secrets(folder)
     for name in ("logs", "blobs", SIMULATOR_FOLDER):
         private_folder(folder / name)
+    shutil.rmtree(folder / METRICS, ignore_errors=True)  # of processes that are gone
+    private_folder(folder / METRICS)
     return _describe(folder, host, port, given, _keep_ports(folder))
 
 
@@ -131,21 +137,21 @@ def service_specs(instance: Instance) -> list[ChildSpec]:
     return specs
 
 
-def application_specs(instance: Instance) -> list[ChildSpec]:
-    """API, worker and clock."""
+def application_specs(instance: Instance, listener: int) -> list[ChildSpec]:
+    """API, worker and clock; `listener` is the file number of the socket that the API answers on."""
 
     async def api_is_ready(_pid: int) -> bool:
         return await answers_ready(instance.url)
 
     concurrency = max(2, min(4, (os.cpu_count() or 1) // 2))
-    listen = ("--host", instance.host, "--port", str(instance.port))
+    serve = ("-m", "uvicorn", "app.main:app", "--fd", str(listener), "--http", PROTOCOL)
     quiet = ("--no-access-log", "--no-server-header", "--no-proxy-headers", "--timeout-graceful-shutdown", "10")
     celery = ("-m", "celery", "-A", "app.worker")
     lonely = ("--without-gossip", "--without-mingle", "--without-heartbeat")
     return [
         ChildSpec(
             "api",
-            lambda: _python(instance, "-m", "uvicorn", "app.main:app", *listen, *quiet),
+            lambda: _python(instance, *serve, *quiet, inherited=(listener,)),
             is_ready=api_is_ready,
             start_seconds=API_START_SECONDS,
             stop_seconds=DRAIN_SECONDS,
@@ -206,10 +212,11 @@ def _keep_ports(folder: Path) -> dict[str, int]:
     return ports
 
 
-def _python(instance: Instance, *arguments: str) -> Command:
+def _python(instance: Instance, *arguments: str, inherited: tuple[int, ...] = ()) -> Command:
     """A part of the application; it doesn't get to know the password of the owner of the tables."""
     filled = {name: value for name, value in instance.filled.items() if name != "migration_database_url"}
-    return python_command(instance.folder, child_environment(filled), *arguments)
+    environment = {**child_environment(filled), METRICS_FOLDER: str(instance.folder / METRICS)}
+    return python_command(instance.folder, environment, *arguments, inherited=inherited)
 
 
 def _postgres_spec(server: PostgresServer) -> ChildSpec:

@@ -5,6 +5,7 @@ import os
 import secrets
 import signal
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from app.cli.embedded.files import private_folder, write_json
 from app.cli.embedded.instance import Instance, application_specs, migration_spec, prepare, service_specs
 from app.cli.embedded.lock import DataLock
 from app.cli.embedded.migrations import is_current
-from app.cli.embedded.ports import is_free
+from app.cli.embedded.ports import is_free, listen
 from app.cli.embedded.processes import ProcessMark, RunRecord, stop_leftovers
 from app.cli.embedded.running import read_record, run_file, running_instance
 from app.cli.embedded.supervisor import Supervisor
@@ -122,25 +123,26 @@ async def _serve(instance: Instance, terminal: Terminal, *, is_first_start: bool
     recorder = _Recorder(instance)
     told_to_stop = asyncio.Event()
     supervisor = Supervisor(instance.folder / "logs", recorder.record.run_id, recorder.children, terminal.echo)
+    listener = listen(instance.host.strip("[]"), instance.port)  # it outlives each API, so a restart refuses nobody
     try:
         async with supervisor:
             _listen_to_signals(told_to_stop, supervisor, terminal)
-            if await _start_unless_told_to_stop(supervisor, instance, terminal, told_to_stop):
+            starting = _start(supervisor, instance, terminal, listener.fileno())
+            if await _unless_told_to_stop(starting, told_to_stop):
                 recorder.ready()
                 terminal.show_ready(instance, is_first_start=is_first_start)
                 await told_to_stop.wait()
             terminal.note("Stopping …")
     finally:
+        listener.close()
         recorder.forget()
     terminal.note("Stopped.")
     return 0
 
 
-async def _start_unless_told_to_stop(
-    supervisor: Supervisor, instance: Instance, terminal: Terminal, told_to_stop: asyncio.Event
-) -> bool:
+async def _unless_told_to_stop(start: Coroutine[None, None, None], told_to_stop: asyncio.Event) -> bool:
     """Whether everything was started; False as soon as the person changes their mind."""
-    starting = asyncio.create_task(_start(supervisor, instance, terminal))
+    starting = asyncio.create_task(start)
     stopping = asyncio.create_task(told_to_stop.wait())
     await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if not starting.done():
@@ -151,7 +153,7 @@ async def _start_unless_told_to_stop(
     return True
 
 
-async def _start(supervisor: Supervisor, instance: Instance, terminal: Terminal) -> None:
+async def _start(supervisor: Supervisor, instance: Instance, terminal: Terminal, listener: int) -> None:
     if specs := service_specs(instance):
         with terminal.step(f"Start {', '.join(spec.name for spec in specs)}"):
             await supervisor.start(specs)
@@ -159,7 +161,7 @@ async def _start(supervisor: Supervisor, instance: Instance, terminal: Terminal)
         with terminal.step("Bring the database to the newest schema"):
             await supervisor.run(migration_spec(instance))
     with terminal.step("Start api, worker, beat"):
-        await supervisor.start(application_specs(instance))
+        await supervisor.start(application_specs(instance, listener))
 
 
 def _listen_to_signals(told_to_stop: asyncio.Event, supervisor: Supervisor, terminal: Terminal) -> None:

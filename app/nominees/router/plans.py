@@ -19,11 +19,11 @@ from app.nominees.schemas.plans import (
     LegacyPlanUpdate,
     Readiness,
 )
-from app.vault.errors import DocumentNotFound, ItemNotFound, RoleTooLow, StaleRevision, VaultNotFound
+from app.vault.errors import DocumentNotFound, ItemNotFound, RoleTooLow, StaleRevision, VaultNotFound, VaultSealed
 from app.vault.router.access import TAGGED, IfMatch, tag
 
 router = APIRouter(prefix="/plans")
-GIFTS = (NomineeNotFound, VaultNotFound, ItemNotFound, DocumentNotFound, RoleTooLow)
+GIFTS = (NomineeNotFound, VaultNotFound, VaultSealed, ItemNotFound, DocumentNotFound, RoleTooLow)
 CHANGE = (*STEP_UP, LegacyPlanNotFound, CaseIsOpen)
 
 

@@ -15,9 +15,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth import service as auth
+from app.auth.parts import throttle
 from app.auth.principal import Principal
 from app.core.clock import new_id
-from app.core.throttle import Limit, Throttle
+from app.core.throttle import Limit
 from app.db.acting import acting_for
 from app.db.runtime import current
 from app.db.session import Actor, session_scope
@@ -67,9 +68,7 @@ async def start_drill(
 
 
 async def _count(plan_id: UUID) -> None:
-    runtime = current()
-    throttle = Throttle(runtime.redis, runtime.settings.redis_timeout_seconds)
-    if wait := await throttle.hit(DRILLS, plan_id.hex):
+    if wait := await throttle().hit(DRILLS, plan_id.hex):
         raise TooManyLetters(f"Try again in {wait} seconds", headers={"Retry-After": str(wait)})
 
 

@@ -1,4 +1,4 @@
-"""An export of all that an owner has in assisted vaults, which printed sheets alone open: a ZIP within an age file.
+"""An export of all that an owner has, which printed sheets alone open: a ZIP within an age file.
 
 It is made while it is sent: neither the archive nor a file of it is ever whole in memory or on a disk.
 """
@@ -17,6 +17,7 @@ from app.auth import service as auth
 from app.auth.principal import Principal
 from app.db.session import session_scope
 from app.nominees import age
+from app.nominees.archive import SEALED
 from app.nominees.errors import LegacyKeyNotFound
 from app.nominees.service.keys import legacy_public_key
 from app.nominees.service.noting import note_own
@@ -26,7 +27,7 @@ from app.vault.schemas.vaults import VaultRead
 PAGE: Final = 100
 LONGEST_NAME: Final = 80
 ABOUT: Final = b"""An export of LifeVault. Each folder is a vault: items.json has its records, the folder documents its
-files, and documents.json says what they are.
+files, and documents.json says what they are. The folder sealed has what clients have sealed, for the same sheets.
 """
 
 
@@ -69,19 +70,22 @@ async def _archive(principal: Principal) -> AsyncIterator[bytes]:
     with zipfile.ZipFile(pieces, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("about.txt", ABOUT)
         for number, vault in enumerate(await _owned(principal), 1):
-            async for _ in _write_vault(principal, archive, vault, f"{number:02} {_plain(vault.name)}"):
+            write = _write_sealed(principal, archive, vault.id)
+            if vault.tier != vaults.SEALED:
+                write = _write_vault(principal, archive, vault, f"{number:02} {_plain(vault.name)}")
+            async for _ in write:
                 yield pieces.taken()
     yield pieces.taken()
 
 
 async def _owned(principal: Principal) -> list[VaultRead]:
-    """The vaults that are the principal's to give; sealed ones are exported by their clients."""
+    """The vaults that are the principal's to give."""
     found: list[VaultRead] = []
     last: UUID | None = None
     while True:
         async with session_scope(principal.actor) as session:
             page, last = await vaults.list_vaults(session, principal, vaults.Filters(limit=PAGE, before=last))
-        found += [vault for vault in page if vault.role == "owner" and vault.tier == "assisted"]
+        found += [vault for vault in page if vault.role == "owner"]
         if last is None:
             return found
 
@@ -104,6 +108,14 @@ async def _write_vault(
                 async for chunk in content.chunks():
                     file.write(chunk)
                     yield
+
+
+async def _write_sealed(principal: Principal, archive: zipfile.ZipFile, vault_id: UUID) -> AsyncIterator[None]:
+    """What clients have sealed, as it is; the sheets open it if the vault lets their keys read."""
+    async for name, blob in vaults.sealed_blobs(lambda: session_scope(principal.actor), principal, vault_id):
+        if blob is not None:
+            archive.writestr(f"{SEALED}/{name}", blob)
+            yield
 
 
 async def _write_lines(principal: Principal, file: Any, read: Any, vault_id: UUID) -> AsyncIterator[None]:

@@ -8,9 +8,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth import service as auth
+from app.auth.parts import throttle
 from app.auth.principal import Principal
 from app.core.clock import new_id
-from app.core.throttle import Limit, Throttle
+from app.core.throttle import Limit
 from app.db.acting import acting_for
 from app.db.runtime import current
 from app.db.session import Actor, session_scope
@@ -85,10 +86,9 @@ async def _person(session: AsyncSession, nominee_id: UUID) -> Person:
 
 async def count_letter(user_id: UUID, email: str) -> None:
     """Nobody's mailbox is to be flooded through us. Raises `TooManyLetters`."""
-    runtime = current()
-    throttle = Throttle(runtime.redis, runtime.settings.redis_timeout_seconds)
+    counted = throttle()
     digest = auth.email_digest(email)
-    if wait := await throttle.hit(BY_OWNER, user_id.hex) or await throttle.hit(TO_ADDRESS, digest.hex()):
+    if wait := await counted.hit(BY_OWNER, user_id.hex) or await counted.hit(TO_ADDRESS, digest.hex()):
         raise TooManyLetters(f"Try again in {wait} seconds", headers={"Retry-After": str(wait)})
 
 

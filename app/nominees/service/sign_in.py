@@ -14,9 +14,10 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth import service as auth
+from app.auth.parts import throttle
 from app.core.clock import new_id
 from app.core.crypto import lookup_digest, new_token, token_digest
-from app.core.throttle import Limit, Throttle
+from app.core.throttle import Limit
 from app.db.acting import acting_for
 from app.db.runtime import current
 from app.db.session import Actor, act_for, session_scope
@@ -38,11 +39,6 @@ ASKING: Final = Limit("nominee-asking", 30, 3_600)
 MOST_OWNERS: Final = 10
 
 
-def _throttle() -> Throttle:
-    runtime = current()
-    return Throttle(runtime.redis, runtime.settings.redis_timeout_seconds)
-
-
 def _refuse(wait: int) -> None:
     if wait:
         raise TooManyLetters(f"Try again in {wait} seconds", headers={"Retry-After": str(wait)})
@@ -53,9 +49,9 @@ async def send_links(email: str, place: bytes) -> None:
 
     Raises `TooManyLetters` for a place that asks too often.
     """
-    _refuse(await _throttle().hit(ASKING, place.hex()))
+    _refuse(await throttle().hit(ASKING, place.hex()))
     digest = auth.email_digest(email)
-    if await _throttle().hit(LINKS, digest.hex()):
+    if await throttle().hit(LINKS, digest.hex()):
         return
     async with session_scope() as session:
         named = nominees.c.email_digest == digest, nominees.c.state == "accepted"
@@ -78,7 +74,7 @@ async def send_code(token: str) -> None:
     async with session_scope() as session:
         link = await find_link(session, "sign_in", token)
         nominee_id = link["nominee_id"]
-        _refuse(await _throttle().hit(CODES, nominee_id.hex))
+        _refuse(await throttle().hit(CODES, nominee_id.hex))
         code, seconds = f"{secrets.randbelow(10**6):06}", current().settings.nominee_code_seconds
         values = {
             "link_id": link["id"],

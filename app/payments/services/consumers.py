@@ -4,12 +4,10 @@ The marketplace takes the money. We count requests and credits, tell it of credi
 owes us when its monthly statement comes.
 """
 
-import time
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Row, Uuid, bindparam, func, select
@@ -17,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth import service as auth
 from app.auth.principal import Principal
+from app.core.cache import Made
+from app.core.crypto import lookup_digest
 from app.db.runtime import current
 from app.db.session import session_scope
 from app.db.statements import Statement
@@ -30,11 +30,9 @@ from app.payments.services.ledger import MARKETPLACE_FEE, RECEIVABLE, REVENUE, L
 RAPIDAPI: Final = "rapidapi"
 STATEMENT: Final = "marketplace.statement"
 REMEMBER_SECONDS: Final = 60
-REMEMBER: Final = 10_000
 FREE: Final = "free"
 
 _COUNT: Final = Statement(select(func.payments_count_consumer(bindparam("family_id", type_=Uuid()))))
-_remembered: OrderedDict[tuple[str, str], tuple[float, "Consumer"]] = OrderedDict()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +46,32 @@ class Consumer:
 
 async def find_consumer(subject: str, tier: str) -> Consumer:
     """The consumer that the proxy names, on the plan of their subscription there; made with their first request."""
-    until, consumer = _remembered.get((subject, tier), (0.0, None))
-    if consumer is None or until < time.monotonic():
+    runtime = current()
+    key = lookup_digest(runtime.settings.lookup_key_bytes, "consumers.cache", f"{subject}\0{tier}").hex()
+
+    async def make() -> Made:
         consumer = await _open(subject, tier)
-        _remembered[subject, tier] = (time.monotonic() + REMEMBER_SECONDS, consumer)
-        _remembered.move_to_end((subject, tier))
-        if len(_remembered) > REMEMBER:
-            _remembered.popitem(last=False)
-    return consumer
+        tags = f"user:{consumer.principal.user_id}", f"family:{consumer.family_id}"
+        return Made(_written(consumer), tags)
+
+    return _read(await runtime.cache.get("consumers", key, REMEMBER_SECONDS, make))
+
+
+def _written(consumer: Consumer) -> dict[str, Any]:
+    principal = consumer.principal
+    return {
+        "user_id": str(principal.user_id),
+        "scopes": sorted(principal.scopes),
+        "identity_id": str(principal.identity_id) if principal.identity_id else None,
+        "family_id": str(consumer.family_id),
+        "per_minute": consumer.per_minute,
+    }
+
+
+def _read(kept: Mapping[str, Any]) -> Consumer:
+    identity_id = UUID(kept["identity_id"]) if kept["identity_id"] else None
+    principal = Principal(UUID(kept["user_id"]), frozenset(kept["scopes"]), identity_id=identity_id)
+    return Consumer(principal, UUID(kept["family_id"]), kept["per_minute"])
 
 
 async def _open(subject: str, tier: str) -> Consumer:

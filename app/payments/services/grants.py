@@ -4,6 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
+from app.db.outbox import emit
 from app.db.session import session_scope
 from app.payments.errors import FamilyNotFound, PlanNotFound
 from app.payments.models import Family, PlanVersion
@@ -12,7 +13,7 @@ from app.payments.models import Family, PlanVersion
 async def grant_plan(family_id: UUID, plan_code: str | None) -> None:
     """Give a family the newest version of a plan, or take it back. For operators.
 
-    Raises `FamilyNotFound`, `PlanNotFound`.
+    Raises `FamilyNotFound`, `PlanNotFound`. Emits `payments.plan_granted`.
     """
     async with session_scope() as session:
         newest = select(PlanVersion.id).where(PlanVersion.plan_code == plan_code)
@@ -22,3 +23,4 @@ async def grant_plan(family_id: UUID, plan_code: str | None) -> None:
         given = update(Family).where(Family.id == family_id).values(granted_plan_version_id=version_id)
         if await session.scalar(given.returning(Family.id)) is None:
             raise FamilyNotFound
+        await emit(session, "payments.plan_granted", family_id=family_id)

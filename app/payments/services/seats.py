@@ -13,10 +13,11 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth import service as auth
+from app.auth.parts import throttle
 from app.auth.principal import Principal
 from app.core.clock import new_id
 from app.core.crypto import new_token, token_digest
-from app.core.throttle import Limit, Throttle
+from app.core.throttle import Limit
 from app.db.acting import acting_for
 from app.db.outbox import emit
 from app.db.runtime import current
@@ -260,9 +261,8 @@ async def _require_seat(session: AsyncSession, family_id: UUID, *, offered: bool
 
 
 async def _count_invitation(principal: Principal, digest: bytes) -> None:
-    runtime = current()
-    throttle = Throttle(runtime.redis, runtime.settings.redis_timeout_seconds)
-    wait = await throttle.hit(BY_PERSON, principal.user_id.hex) or await throttle.hit(TO_ADDRESS, digest.hex())
+    counted = throttle()
+    wait = await counted.hit(BY_PERSON, principal.user_id.hex) or await counted.hit(TO_ADDRESS, digest.hex())
     if wait:
         raise TooManySeatInvitations(f"Try again in {wait} seconds", headers={"Retry-After": str(wait)})
 

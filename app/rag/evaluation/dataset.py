@@ -89,11 +89,14 @@ class EvaluationSet:
 
 
 def read_set(folder: Path) -> EvaluationSet:
-    """A set of folders that each hold `corpus.jsonl` and `queries.jsonl`. Raises `FileNotFoundError`."""
-    documents = [document for name in FOLDERS for document in _documents(folder, name)]
-    questions = [question for name in FOLDERS for question in _questions(folder / name / "queries.jsonl", name)]
+    """A set of folders that each hold `corpus.jsonl` and `queries.jsonl`. Raises `FileNotFoundError` if none does."""
+    names = [name for name in FOLDERS if (folder / name / "corpus.jsonl").exists()]
+    if not names:
+        raise FileNotFoundError(f"{folder} holds none of the folders {', '.join(FOLDERS)} with corpus.jsonl")
+    documents = [document for name in names for document in _documents(folder, name)]
+    questions = [question for name in names for question in _questions(folder / name / "queries.jsonl", name)]
     english = [question for question in questions if question.folder == "xquad"]
-    kept = {english[at * len(english) // ENGLISH_XQUAD].id for at in range(ENGLISH_XQUAD)}
+    kept = {english[at * len(english) // ENGLISH_XQUAD].id for at in range(ENGLISH_XQUAD) if english}
     return EvaluationSet(
         folder,
         documents,

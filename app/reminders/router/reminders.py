@@ -39,6 +39,7 @@ from app.vault.errors import (
     RoleTooLow,
     StaleRevision,
     VaultNotFound,
+    VaultSealed,
 )
 from app.vault.router.access import MADE, NOT_MODIFIED, TAGGED, IfMatch, IfNoneMatch, tag, unless_known
 
@@ -61,7 +62,14 @@ router = APIRouter(prefix="/reminders")
     responses={
         201: MADE,
         **problems(
-            VaultNotFound, ItemNotFound, MemberNotFound, RoleTooLow, NotShared, TooManyReminders, InvalidSchedule
+            VaultNotFound,
+            VaultSealed,
+            ItemNotFound,
+            MemberNotFound,
+            RoleTooLow,
+            NotShared,
+            TooManyReminders,
+            InvalidSchedule,
         ),
     },
 )
@@ -79,7 +87,7 @@ async def create_reminder(
     return reminder
 
 
-@router.get("", responses=problems(VaultNotFound, InvalidCursor, ContentDamaged))
+@router.get("", responses=problems(VaultNotFound, VaultSealed, InvalidCursor, ContentDamaged))
 async def list_reminders(
     principal: Reader,
     session: SessionDep,

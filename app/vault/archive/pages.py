@@ -22,6 +22,11 @@ Everything here is readable by whoever has these files: keep them in a safe plac
 LifeVault reads this archive back: POST /v1/vault/imports.
 """
 
+SEALED: Final = """
+The folder "sealed" holds sealed vaults as your clients sealed them: we can't open them, and neither can whoever finds
+this file. Open them with your password, without a server: lifevault sealed open FOLDER
+"""
+
 HEAD: Final = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>LifeVault export</title>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">

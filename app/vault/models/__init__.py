@@ -39,7 +39,7 @@ class Vault(Base):
     __tablename__ = "vaults"
     __table_args__ = (
         CheckConstraint("kind IN ('personal', 'family')", name="kind"),
-        CheckConstraint("tier = 'assisted'", name="tier"),
+        CheckConstraint("tier IN ('assisted', 'sealed')", name="tier"),
         Index("ix_vaults_trash", "trashed_at", postgresql_where=IN_TRASH),
     )
 

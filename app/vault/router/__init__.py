@@ -21,10 +21,11 @@ from app.vault.router import (
     uploads,
     vaults,
 )
+from app.vault.sealed import router as sealed
 
 PARTS = (
     *(vaults, members, transfers, activity, types, items, changes, links, search, share_page, shares),
-    *(documents, uploads, tus, downloads, imports, exports),
+    *(documents, uploads, tus, downloads, imports, exports, sealed),
 )
 router = APIRouter(prefix="/vault", tags=["vault"])
 for part in PARTS:

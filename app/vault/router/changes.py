@@ -20,6 +20,7 @@ from app.vault.errors import (
     RoleTooLow,
     StaleRevision,
     VaultNotFound,
+    VaultSealed,
     VersionNotFound,
 )
 from app.vault.router.access import TAGGED, IfMatch, Reader, Revision, Writer, tag
@@ -28,7 +29,7 @@ from app.vault.schemas.documents import DocumentRead
 from app.vault.schemas.history import ItemDiff, RestorePart
 from app.vault.schemas.items import ItemRead
 
-MOVED = (VaultNotFound, RoleTooLow, LimitReached, StaleRevision, ContentDamaged)
+MOVED = (VaultNotFound, VaultSealed, RoleTooLow, LimitReached, StaleRevision, ContentDamaged)
 OtherRevision = Annotated[
     int | None, Query(ge=1, le=2**31 - 1, description="The revision to compare with; the present one if left out.")
 ]
@@ -36,7 +37,9 @@ OtherRevision = Annotated[
 router = APIRouter()
 
 
-@router.post("/bulk", responses=problems(BulkRefused, VaultNotFound, RoleTooLow, LimitReached, ContentDamaged))
+@router.post(
+    "/bulk", responses=problems(BulkRefused, VaultNotFound, VaultSealed, RoleTooLow, LimitReached, ContentDamaged)
+)
 async def change_items(data: Annotated[BulkChange, Body()], principal: Writer, session: SessionDep) -> BulkResult:
     """Trash, restore, purge, move, tag or untag many records at once: all of them or none.
 

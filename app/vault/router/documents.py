@@ -16,6 +16,7 @@ from app.vault.errors import (
     RoleTooLow,
     StaleRevision,
     VaultNotFound,
+    VaultSealed,
     VersionNotFound,
 )
 from app.vault.file_errors import CurrentVersionStays
@@ -42,7 +43,7 @@ from app.vault.schemas.documents import (
 router = APIRouter(prefix="/documents")
 
 
-@router.get("", responses=problems(VaultNotFound, InvalidCursor, ContentDamaged))
+@router.get("", responses=problems(VaultNotFound, VaultSealed, InvalidCursor, ContentDamaged))
 async def list_documents(query: DocumentFilters, principal: Reader, session: SessionDep) -> DocumentPage:
     """List the documents of one vault, or of all of yours, newest first. New ones don't shift the pages."""
     documents, last = await service.list_documents(session, principal, query.filters())

@@ -12,7 +12,7 @@ from app.api.pages import InvalidCursor
 from app.api.problems import problems
 from app.auth.errors import SessionNeeded, StepUpRequired
 from app.vault import service
-from app.vault.errors import ContentDamaged, LimitReached, NoSuchRange, VaultNotFound
+from app.vault.errors import ContentDamaged, LimitReached, NoSuchRange, VaultNotFound, VaultSealed
 from app.vault.etags import etag, matches
 from app.vault.file_errors import ExportNotFound, ExportNotReady, InvalidRecipient
 from app.vault.router.access import LOCATION, IfNoneMatch, Reader
@@ -28,7 +28,7 @@ router = APIRouter(prefix="/exports")
     status_code=202,
     responses={
         202: {"headers": LOCATION},
-        **problems(VaultNotFound, LimitReached, InvalidRecipient, SessionNeeded, StepUpRequired),
+        **problems(VaultNotFound, VaultSealed, LimitReached, InvalidRecipient, SessionNeeded, StepUpRequired),
     },
 )
 @idempotent()

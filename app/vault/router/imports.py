@@ -9,7 +9,7 @@ from app.api.deps import SessionDep
 from app.api.pages import InvalidCursor
 from app.api.problems import problems
 from app.vault import service
-from app.vault.errors import ContentDamaged, VaultNotFound
+from app.vault.errors import ContentDamaged, VaultNotFound, VaultSealed
 from app.vault.file_errors import ImportNotFound
 from app.vault.router.access import LOCATION, Reader, Writer
 from app.vault.router.forms import UploadForm
@@ -57,7 +57,7 @@ class EntryQuery(PageQuery):
 @router.post(
     "",
     status_code=202,
-    responses={202: {"headers": LOCATION}, **problems(*UPLOAD_ERRORS, VaultNotFound, *FORM_ERRORS)},
+    responses={202: {"headers": LOCATION}, **problems(*UPLOAD_ERRORS, VaultNotFound, VaultSealed, *FORM_ERRORS)},
     openapi_extra={"requestBody": {"required": True, "content": FORM}},
 )
 async def create_import(request: Request, principal: Writer, session: SessionDep, response: Response) -> ImportRead:

@@ -19,6 +19,7 @@ from app.vault.errors import (
     StaleRevision,
     TypeNotFound,
     VaultNotFound,
+    VaultSealed,
     VersionNotFound,
 )
 from app.vault.router.access import (
@@ -49,7 +50,10 @@ router = APIRouter()
 @router.post(
     "/items",
     status_code=201,
-    responses={201: MADE, **problems(VaultNotFound, TypeNotFound, RoleTooLow, LimitReached, InvalidFields)},
+    responses={
+        201: MADE,
+        **problems(VaultNotFound, VaultSealed, TypeNotFound, RoleTooLow, LimitReached, InvalidFields),
+    },
 )
 @idempotent()
 async def create_item(data: ItemCreate, principal: Writer, session: SessionDep, response: Response) -> ItemRead:
@@ -63,7 +67,7 @@ async def create_item(data: ItemCreate, principal: Writer, session: SessionDep, 
     return item
 
 
-@router.get("/items", responses=problems(VaultNotFound, InvalidCursor, ContentDamaged))
+@router.get("/items", responses=problems(VaultNotFound, VaultSealed, InvalidCursor, ContentDamaged))
 async def list_items(query: ItemFilters, principal: Reader, session: SessionDep) -> ItemPage:
     """List the records of one vault, or of all of yours, newest first. New ones don't shift the pages."""
     items, last = await service.list_items(session, principal, query.filters())

@@ -19,6 +19,7 @@ from app.vault.errors import (
     TooManyInvitations,
     VaultNotFound,
     VaultNotShared,
+    VaultSealed,
 )
 from app.vault.router.access import Reader, Writer
 from app.vault.schemas.vaults import (
@@ -43,7 +44,7 @@ async def list_members(vault_id: UUID, principal: Reader, session: SessionDep) -
 
 @router.patch(
     "/vaults/{vault_id}/members/{user_id}",
-    responses=problems(VaultNotFound, MemberNotFound, RoleTooLow, OwnerStays),
+    responses=problems(VaultNotFound, MemberNotFound, RoleTooLow, OwnerStays, VaultSealed),
 )
 async def update_member(
     vault_id: UUID, user_id: UUID, data: MemberUpdate, principal: Writer, session: SessionDep
@@ -62,7 +63,10 @@ async def update_member(
     responses=problems(VaultNotFound, MemberNotFound, RoleTooLow, OwnerStays),
 )
 async def remove_member(vault_id: UUID, user_id: UUID, principal: Writer, session: SessionDep) -> None:
-    """Remove a member, or leave. Access ends at once. Admins only, except for leaving."""
+    """Remove a member, or leave. Access ends at once. Admins only, except for leaving.
+
+    A sealed vault wants a new epoch then, which the client of somebody who manages it begins.
+    """
     await service.remove_member(session, principal, vault_id, user_id)
 
 
@@ -115,7 +119,12 @@ async def revoke_invitation(vault_id: UUID, invitation_id: UUID, principal: Writ
     await service.revoke_invitation(session, principal, vault_id, invitation_id)
 
 
-@router.post("/invitations/accept", responses=problems(InvitationNotFound, InvitationForSomebodyElse, AlreadyMember))
+@router.post(
+    "/invitations/accept", responses=problems(InvitationNotFound, InvitationForSomebodyElse, AlreadyMember, VaultSealed)
+)
 async def accept_invitation(data: InvitationAccept, principal: Writer, session: SessionDep) -> VaultRead:
-    """Accept an invitation that was sent to the address of your account; you see the vault from now on."""
+    """Accept an invitation that was sent to the address of your account; you see the vault from now on.
+
+    One into a sealed vault is accepted at /v1/vault/sealed/invitations/accept.
+    """
     return await service.accept_invitation(session, principal, data.token)

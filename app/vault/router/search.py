@@ -5,14 +5,14 @@ from fastapi import APIRouter
 from app.api.deps import SessionDep
 from app.api.problems import problems
 from app.vault import service
-from app.vault.errors import ContentDamaged, LimitReached, VaultNotFound
+from app.vault.errors import ContentDamaged, LimitReached, VaultNotFound, VaultSealed
 from app.vault.router.access import Reader
 from app.vault.schemas.search import ItemHits, ItemSearch
 
 router = APIRouter()
 
 
-@router.post("/search", responses=problems(VaultNotFound, LimitReached, ContentDamaged))
+@router.post("/search", responses=problems(VaultNotFound, VaultSealed, LimitReached, ContentDamaged))
 async def search_items(data: ItemSearch, principal: Reader, session: SessionDep) -> ItemHits:
     """Search your records by words, tags, types and dates, in some of your vaults or in all.
 

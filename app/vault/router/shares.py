@@ -20,6 +20,7 @@ from app.vault.errors import (
     SharePasswordNeeded,
     TooManyTries,
     VaultNotFound,
+    VaultSealed,
     VersionNotFound,
 )
 from app.vault.router.access import LOCATION, Reader, Writer
@@ -70,7 +71,7 @@ async def create_share(data: ShareCreate, principal: Writer, session: SessionDep
     return share
 
 
-@router.get("/shares", responses=problems(VaultNotFound, InvalidCursor, ContentDamaged))
+@router.get("/shares", responses=problems(VaultNotFound, VaultSealed, InvalidCursor, ContentDamaged))
 async def list_shares(query: PagesOfVault, principal: Reader, session: SessionDep) -> SharePage:
     """List your shares, and everybody's in the vaults that you manage, newest first."""
     shares, last = await service.list_shares(session, principal, query.filters())

@@ -12,7 +12,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import StringConstraints, ValidationError
+from pydantic.json_schema import SkipJsonSchema
 
 from app.api.deps import SessionDep, SettingsDep
 from app.api.limits import BodyTooLarge
@@ -28,6 +29,7 @@ from app.vault.errors import (
     RoleTooLow,
     UploadInterrupted,
     VaultNotFound,
+    VaultSealed,
 )
 from app.vault.file_errors import (
     ChecksumMismatch,
@@ -76,10 +78,9 @@ Metadata = Annotated[
     ),
 ]
 Checksum = Annotated[
-    str | None,
-    Header(
-        max_length=200, pattern=r"^(sha1|sha256) [A-Za-z0-9+/]+={0,2}$", examples=["sha1 Lve95gjOVATpfV8EL5X4nxwjKHE="]
-    ),
+    Annotated[str, StringConstraints(max_length=200, pattern=r"^(sha1|sha256) [A-Za-z0-9+/]+={0,2}$")]
+    | SkipJsonSchema[None],
+    Header(examples=["sha1 Lve95gjOVATpfV8EL5X4nxwjKHE="]),
 ]
 
 
@@ -108,7 +109,7 @@ async def describe_uploads(_: Reader, settings: SettingsDep) -> Response:
         201: {"headers": {**STATE, **LOCATION}},
         **problems(
             *WRITING_PROBLEMS,
-            *(VaultNotFound, DocumentNotFound, LimitReached, MetadataUnreadable, UploadWithoutVault),
+            *(VaultNotFound, VaultSealed, DocumentNotFound, LimitReached, MetadataUnreadable, UploadWithoutVault),
             *(OffsetStreamExpected, TusVersionUnknown),
         ),
     },

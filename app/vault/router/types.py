@@ -18,6 +18,7 @@ from app.vault.errors import (
     TypeInUse,
     TypeNotFound,
     VaultNotFound,
+    VaultSealed,
 )
 from app.vault.router.access import (
     MADE,
@@ -36,7 +37,7 @@ from app.vault.schemas.types import RecordTypePage, RecordTypeRead, TypeCreate, 
 router = APIRouter(prefix="/types")
 
 
-@router.get("", responses=problems(VaultNotFound, InvalidCursor, ContentDamaged))
+@router.get("", responses=problems(VaultNotFound, VaultSealed, InvalidCursor, ContentDamaged))
 async def list_types(query: PagesOfVault, principal: Reader, session: SessionDep) -> RecordTypePage:
     """List the record types and their fields: the built-in ones on the first page, then those that people made."""
     types, last = await service.list_types(session, principal, query.filters())
@@ -46,7 +47,7 @@ async def list_types(query: PagesOfVault, principal: Reader, session: SessionDep
 @router.post(
     "",
     status_code=201,
-    responses={201: MADE, **problems(VaultNotFound, RoleTooLow, LimitReached, InvalidDefinition)},
+    responses={201: MADE, **problems(VaultNotFound, VaultSealed, RoleTooLow, LimitReached, InvalidDefinition)},
 )
 @idempotent()
 async def create_type(data: TypeCreate, principal: Writer, session: SessionDep, response: Response) -> RecordTypeRead:

@@ -28,6 +28,7 @@ from app.vault.errors import (
     StaleRevision,
     UploadInterrupted,
     VaultNotFound,
+    VaultSealed,
     VersionNotFound,
 )
 from app.vault.router.access import LOCATION, IfMatch, Writer
@@ -77,7 +78,10 @@ router = APIRouter(prefix="/documents")
 @router.post(
     "",
     status_code=202,
-    responses={202: {"headers": LOCATION}, **problems(*UPLOAD_ERRORS, VaultNotFound, LimitReached, *FORM_ERRORS)},
+    responses={
+        202: {"headers": LOCATION},
+        **problems(*UPLOAD_ERRORS, VaultNotFound, VaultSealed, LimitReached, *FORM_ERRORS),
+    },
     openapi_extra={"requestBody": {"required": True, "content": FORM}},
 )
 async def create_document(

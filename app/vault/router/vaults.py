@@ -15,10 +15,10 @@ from app.vault.errors import (
     LimitReached,
     NotInTrash,
     RoleTooLow,
-    SealedNotOffered,
     StaleRevision,
     VaultHasMembers,
     VaultNotFound,
+    VaultSealed,
 )
 from app.vault.router.access import (
     MADE,
@@ -37,10 +37,13 @@ from app.vault.schemas.vaults import JobStarted, VaultCreate, VaultPage, VaultRe
 router = APIRouter(prefix="/vaults")
 
 
-@router.post("", status_code=201, responses={201: MADE, **problems(SealedNotOffered, LimitReached)})
+@router.post("", status_code=201, responses={201: MADE, **problems(VaultSealed, LimitReached)})
 @idempotent()
 async def create_vault(data: VaultCreate, principal: Writer, session: SessionDep, response: Response) -> VaultRead:
-    """Make a vault. You are its owner; a family vault can be shared with others."""
+    """Make a vault. You are its owner; a family vault can be shared with others.
+
+    A sealed one is made by a client, at /v1/vault/sealed/vaults.
+    """
     vault = await service.create_vault(session, principal, data)
     response.headers["Location"] = f"/v1/vault/vaults/{vault.id}"
     tag(response, vault.revision)
@@ -68,7 +71,8 @@ async def read_vault(
 
 
 @router.patch(
-    "/{vault_id}", responses={200: TAGGED, **problems(VaultNotFound, RoleTooLow, VaultHasMembers, StaleRevision)}
+    "/{vault_id}",
+    responses={200: TAGGED, **problems(VaultNotFound, RoleTooLow, VaultHasMembers, VaultSealed, StaleRevision)},
 )
 async def update_vault(
     vault_id: UUID,
@@ -114,6 +118,9 @@ async def purge_vault(vault_id: UUID, principal: Writer, session: SessionDep) ->
 
 @router.post("/{vault_id}/rotate-key", status_code=202, responses=problems(VaultNotFound, RoleTooLow))
 async def rotate_key(vault_id: UUID, principal: Writer, session: SessionDep) -> JobStarted:
-    """Encrypt everything in a vault anew with a new data key, and destroy the old one. The owner only."""
-    await service.require(session, principal, vault_id, "own")
+    """Encrypt everything in a vault anew with a new data key, and destroy the old one. The owner only.
+
+    Of a sealed vault that is the names of its members: the keys of what is in it, its clients change.
+    """
+    await service.require(session, principal, vault_id, "own", any_tier=True)
     return JobStarted(job_id=await service.rotate_vault_key(session, vault_id, principal))

@@ -29,6 +29,7 @@ class ExportCreate(RequestModel):
     """What to take along, and how the file is protected on its way.
 
     `lifevault` is a ZIP that opens without us, with everything; encrypted, it is a file of age (age-encryption.org).
+    What is in sealed vaults stays sealed in it, for `lifevault sealed open` and your password.
     `bitwarden` is the JSON of that program, without files; a passphrase makes it one of its protected exports.
     """
 

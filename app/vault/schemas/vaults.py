@@ -22,7 +22,8 @@ class VaultCreate(RequestModel):
     kind: Kind = Field(default="personal", description="A family vault can be shared.", examples=["family"])
     tier: Tier = Field(
         default="assisted",
-        description="assisted: the server can open it for its members, search and answers. sealed: not offered yet.",
+        description="assisted: the server can open it for its members, search and answers. sealed: made by clients, "
+        "at /v1/vault/sealed/vaults.",
         examples=["assisted"],
     )
 
@@ -38,7 +39,7 @@ class VaultRead(ResponseModel):
     """A vault as one of its members sees it."""
 
     id: UUID
-    name: str = Field(examples=["Family papers"])
+    name: str = Field(description="Empty for a sealed vault: only its items can say it.", examples=["Family papers"])
     kind: Kind
     tier: Tier
     role: Role = Field(description="Your role.")

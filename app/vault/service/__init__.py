@@ -4,7 +4,9 @@ Packages above build on `visible_document_versions`, `open_version`, `current_ve
 `document_titles` and `require_vaults`; events are named in the docstrings of the functions that emit them.
 """
 
-from app.vault.policy import require, require_vaults, version_ids, visible_document_versions
+from app.vault.policy import SEALED, require, require_vaults, version_ids, visible_document_versions
+from app.vault.sealed.exporting import vault_blobs as sealed_blobs
+from app.vault.sealed.service.legacy import knows_legacy_keys
 from app.vault.service.activity import list_activity, log_access
 from app.vault.service.bulk import change_items
 from app.vault.service.changes import forget_changes, list_changes
@@ -138,6 +140,7 @@ __all__ = [
     "PURGE_JOB",
     "READ_JOB",
     "RESEAL_JOB",
+    "SEALED",
     "Checksum",
     "Filters",
     "Gift",
@@ -182,6 +185,7 @@ __all__ = [
     "forget_member",
     "item_now",
     "kinds_of",
+    "knows_legacy_keys",
     "leave_all",
     "list_activity",
     "list_changes",
@@ -255,6 +259,7 @@ __all__ = [
     "roles_in",
     "rotate_vault_key",
     "run_import",
+    "sealed_blobs",
     "search_items",
     "stored_file",
     "sweep_blobs",

@@ -33,6 +33,8 @@ OPEN_TO_ALL: Final = (
     "vault.item_version_restored",
     "vault.item_part_restored",
     "vault.document_version_added",
+    "vault.sealed_epoch_begun",
+    "vault.sealed_keys_changed",
 )
 
 
@@ -57,7 +59,7 @@ async def list_activity(
 
     Raises `VaultNotFound`.
     """
-    role = await require(session, principal, vault_id, "read")
+    role = await require(session, principal, vault_id, "read", any_tier=True)
     wanted = filters if allows(role, "manage") else replace(filters, actions=OPEN_TO_ALL)
     async with acting_for(session, Actor.vault(vault_id)):  # who manages no vault can't look into its log
         entries, last = await audit.entries_of(session, vault_id, wanted)

@@ -106,7 +106,7 @@ async def list_changes(
 ) -> Changes:
     """What has happened in the principal's vaults, or in one, since a cursor. Raises `VaultNotFound`."""
     if vault_id:
-        await require(session, principal, vault_id, "read")
+        await require(session, principal, vault_id, "read", any_tier=True)
     state = await _state(session)
     position = _position(since, state)
     begin = position or Position()

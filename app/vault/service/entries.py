@@ -44,7 +44,7 @@ Entries = Mapping[UUID, Entry]
 @lru_cache(maxsize=1)
 def entry_cache(most_bytes: int) -> IdleCache[UUID, Entries]:
     """The entries of each vault that this process keeps."""
-    return IdleCache(most_bytes, lambda entries: sum(entry.nbytes for entry in entries.values()), {})
+    return IdleCache(most_bytes, lambda entries: sum(entry.nbytes for entry in entries.values()), {}, name="entries")
 
 
 def entry_of(mark: tuple[int, int], kind: RecordType, content: Mapping[str, Any]) -> Entry:

@@ -29,7 +29,9 @@ from app.vault.archive.names import Names
 from app.vault.archive.zips import ZipStream
 from app.vault.errors import ContentDamaged, VaultNotFound
 from app.vault.models.files import exports
+from app.vault.policy import SEALED
 from app.vault.schemas.vaults import VaultRead
+from app.vault.sealed.exporting import account_blobs, vault_blobs
 from app.vault.service.collecting import count_all, documents_of, items_of, links_of, types_of
 from app.vault.service.content import VersionContent, discard
 from app.vault.service.exports import opened, sealed
@@ -132,11 +134,12 @@ class Taking:
     _done: int = 0
     _total: int = 0
     _names: Names = field(default_factory=Names)
+    _damaged: dict[UUID, list[str]] = field(default_factory=dict)
 
     async def bitwarden(self, passphrase: str | None) -> AsyncIterator[bytes]:
         """The JSON of Bitwarden; it is small enough to be made as a whole, and can't be encrypted otherwise."""
         await self._count()
-        items = [item for vault in self.vaults async for item in self._items(vault)]
+        items = [item for vault in self._readable async for item in self._items(vault)]
         document = await asyncio.to_thread(bitwarden.export, items)
         if passphrase:
             document = await asyncio.to_thread(bitwarden.protected, document, passphrase)
@@ -146,8 +149,9 @@ class Taking:
         """The ZIP: files first, so that what is known of them can be told after."""
         await self._count()
         archive, files = ZipStream(), dict[UUID, list[dict[str, Any]]]()
-        folders = {vault.id: self._names.take("", vault.name) + "/" for vault in self.vaults}
-        for vault in self.vaults:
+        self._names.take("", SEALED)
+        folders = {vault.id: self._names.take("", vault.name) + "/" for vault in self._readable}
+        for vault in self._readable:
             files[vault.id] = []
             async for about, versions in documents_of(self.run.scope, self.principal, vault.id):
                 folder = folders[vault.id] + (TRASH if about["trashed_at"] else "")
@@ -156,10 +160,13 @@ class Taking:
                 for content in versions:
                     async for piece in self._add(archive, folder, shown, content, last=content is versions[-1]):
                         yield piece
+        async for piece in self._sealed(archive):
+            yield piece
+        readme = pages.README + (pages.SEALED if self._sealed_vaults else "")
         for path, pieces in (
             ("lifevault.json", self._json(files)),
             ("index.html", self._html(files)),
-            ("README.txt", _once(pages.README.encode())),
+            ("README.txt", _once(readme.encode())),
         ):
             async for piece in archive.add(path, pieces, self.now):
                 yield piece
@@ -182,10 +189,38 @@ class Taking:
         document["versions"].append({**about, "created_at": content.created_at, "path": path, "damaged": damaged})
         await self._step()
 
+    @property
+    def _readable(self) -> list[VaultRead]:
+        return [vault for vault in self.vaults if vault.tier != SEALED]
+
+    @property
+    def _sealed_vaults(self) -> list[VaultRead]:
+        return [vault for vault in self.vaults if vault.tier == SEALED]
+
+    async def _sealed(self, archive: ZipStream) -> AsyncIterator[bytes]:
+        """What clients have sealed, as it is, under the names that suite LV1 gives it."""
+        found = await account_blobs(self.run.scope, self.principal.user_id) if self._sealed_vaults else {}
+        for name, blob in found.items():
+            async for piece in archive.add(f"{SEALED}/{name}", _once(blob), self.now, packed=False):
+                yield piece
+        for vault in self._sealed_vaults:
+            damaged = self._damaged.setdefault(vault.id, [])
+            async for name, content in vault_blobs(self.run.scope, self.principal, vault.id):
+                if content is None:
+                    damaged.append(name)
+                    continue
+                async for piece in archive.add(f"{SEALED}/{name}", _once(content), self.now, packed=False):
+                    yield piece
+
     async def _json(self, files: dict[UUID, list[dict[str, Any]]]) -> AsyncIterator[bytes]:
-        head = {"format": FORMAT, "version": FORMAT_VERSION, "created_at": self.now}
+        head: dict[str, Any] = {"format": FORMAT, "version": FORMAT_VERSION, "created_at": self.now}
+        if self._sealed_vaults:
+            head["sealed_vaults"] = [
+                {"id": str(each.id), "kind": each.kind, "path": f"{SEALED}/vaults/{each.id}/", "damaged": damaged}
+                for each, damaged in ((each, self._damaged[each.id]) for each in self._sealed_vaults)
+            ]
         yield orjson.dumps(head)[:-1] + b',"vaults":['
-        for number, vault in enumerate(self.vaults):
+        for number, vault in enumerate(self._readable):
             async with self.run.scope() as session:
                 types = await types_of(session, self.principal, vault.id)
                 links = await links_of(session, self.principal, vault.id)
@@ -201,7 +236,7 @@ class Taking:
 
     async def _html(self, files: dict[UUID, list[dict[str, Any]]]) -> AsyncIterator[bytes]:
         yield pages.HEAD.encode()
-        for vault in self.vaults:
+        for vault in self._readable:
             documents = "".join(piece for each in files[vault.id] for piece in pages.shown_document(each))
             yield (pages.vault_begins({"name": vault.name}) + documents).encode()
             items = items_of(self.run.scope, self.principal, vault.id)
@@ -221,7 +256,7 @@ class Taking:
 
     async def _count(self) -> None:
         async with self.run.scope() as session:
-            counts = [await count_all(session, self.principal, vault.id) for vault in self.vaults]
+            counts = [await count_all(session, self.principal, vault.id) for vault in self._readable]
         self._total = sum(counts)
         await self.run.progress("writing", 0, self._total)
 

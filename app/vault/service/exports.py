@@ -30,9 +30,9 @@ from app.db.session import Actor, session_scope
 from app.jobs.service import create_job
 from app.vault.errors import ContentDamaged, VaultNotFound
 from app.vault.file_errors import ExportNotFound, ExportNotReady, InvalidRecipient
-from app.vault.models import members
+from app.vault.models import members, vaults
 from app.vault.models.files import exports
-from app.vault.policy import require_vaults, visible_vaults
+from app.vault.policy import SEALED, require_vaults, visible_vaults
 from app.vault.schemas.exports import ExportCreate, ExportRead, Recipient
 from app.vault.service.documents import DELETE_BLOBS
 from app.vault.service.listing import FIRST_PAGE, Filters
@@ -124,11 +124,16 @@ async def _record(
 
 
 async def _vaults_to_take(session: AsyncSession, principal: Principal, data: ExportCreate) -> list[UUID]:
-    """Those that are asked for, the oldest first. Raises `VaultNotFound`."""
+    """Those that are asked for, the oldest first. Raises `VaultNotFound`, `VaultSealed`.
+
+    Sealed ones go along as they are where that is possible.
+    """
+    any_tier = data.format == "lifevault"
     if data.vault_ids is not None:
-        await require_vaults(session, principal, data.vault_ids)
+        await require_vaults(session, principal, data.vault_ids, any_tier=any_tier)
         return sorted(set(data.vault_ids))
     visible = visible_vaults(principal.user_id).with_only_columns(members.c.vault_id)
+    visible = visible if any_tier else visible.where(vaults.c.tier != SEALED)
     return sorted((await session.scalars(visible)).all())
 
 
@@ -202,7 +207,7 @@ async def _mine(session: AsyncSession, principal: Principal, export_id: UUID, *,
         raise ExportNotFound
     if all_vaults and row["vault_ids"]:
         try:
-            await require_vaults(session, principal, row["vault_ids"])
+            await require_vaults(session, principal, row["vault_ids"], any_tier=True)
         except VaultNotFound:
             raise ExportNotFound from None
     return row

@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit import service as audit
 from app.auth import service as auth
+from app.auth.parts import throttle
 from app.auth.principal import Principal
 from app.core.clock import new_id
 from app.core.crypto import new_token, token_digest
-from app.core.throttle import Limit, Throttle
+from app.core.throttle import Limit
 from app.db.acting import acting_for
 from app.db.keys import KeyRing
 from app.db.outbox import emit
@@ -27,10 +28,12 @@ from app.vault.errors import (
     InvitationNotFound,
     TooManyInvitations,
     VaultNotShared,
+    VaultSealed,
 )
 from app.vault.models import invitations, members, vaults
-from app.vault.policy import require
+from app.vault.policy import SEALED, require
 from app.vault.schemas.vaults import InvitationCreate, InvitationRead, VaultRead
+from app.vault.sealed.models import candidates
 from app.vault.service.members import list_members
 from app.vault.service.room import require_below
 from app.vault.service.vaults import read_vault
@@ -47,7 +50,7 @@ async def create_invitation(
 
     Raises `VaultNotFound`, `RoleTooLow`, `VaultNotShared`, `AlreadyMember`, `LimitReached`, `TooManyInvitations`.
     """
-    await require(session, principal, vault_id, "manage")
+    await require(session, principal, vault_id, "manage", any_tier=True)
     vault = await read_vault(session, principal, vault_id)
     if vault.kind == "personal":
         raise VaultNotShared
@@ -76,7 +79,7 @@ async def resend_invitation(
 
     Raises `VaultNotFound`, `RoleTooLow`, `InvitationNotFound`, `TooManyInvitations`.
     """
-    await require(session, principal, vault_id, "manage")
+    await require(session, principal, vault_id, "manage", any_tier=True)
     vault = await read_vault(session, principal, vault_id)
     token = new_token()
     again = {"token_digest": token_digest(token), "expires_at": func.now() + _life()}
@@ -117,9 +120,8 @@ def _life() -> timedelta:
 
 async def _count(principal: Principal, digest: bytes) -> None:
     """Nobody's mailbox is to be flooded through us. Raises `TooManyInvitations`."""
-    runtime = current()
-    throttle = Throttle(runtime.redis, runtime.settings.redis_timeout_seconds)
-    wait = await throttle.hit(BY_PERSON, principal.user_id.hex) or await throttle.hit(TO_ADDRESS, digest.hex())
+    counted = throttle()
+    wait = await counted.hit(BY_PERSON, principal.user_id.hex) or await counted.hit(TO_ADDRESS, digest.hex())
     if wait:
         raise TooManyInvitations(f"Try again in {wait} seconds", headers={"Retry-After": str(wait)})
 
@@ -127,7 +129,8 @@ async def _count(principal: Principal, digest: bytes) -> None:
 async def _require_room(session: AsyncSession, vault_id: UUID) -> None:
     present = select(func.count()).select_from(members).where(members.c.vault_id == vault_id)
     waiting = select(func.count()).select_from(invitations).where(invitations.c.vault_id == vault_id, OPEN)
-    both = select(present.scalar_subquery() + waiting.scalar_subquery())
+    accepted = select(func.count()).select_from(candidates).where(candidates.c.vault_id == vault_id)
+    both = select(present.scalar_subquery() + waiting.scalar_subquery() + accepted.scalar_subquery())
     refusal = "The vault has as many members and open invitations as it may"
     await require_below(session, both, current().settings.members_per_vault, vault_id, refusal)
 
@@ -157,7 +160,7 @@ async def _insert(
 
 async def list_invitations(session: AsyncSession, principal: Principal, vault_id: UUID) -> list[InvitationRead]:
     """The open invitations of a vault, the oldest first. Raises `VaultNotFound`, `RoleTooLow`."""
-    await require(session, principal, vault_id, "manage")
+    await require(session, principal, vault_id, "manage", any_tier=True)
     statement = select(invitations).where(invitations.c.vault_id == vault_id, OPEN).order_by(invitations.c.id)
     async with acting_for(session, Actor.vault(vault_id)):
         rows = (await session.execute(statement)).mappings().all()
@@ -167,7 +170,7 @@ async def list_invitations(session: AsyncSession, principal: Principal, vault_id
 
 async def revoke_invitation(session: AsyncSession, principal: Principal, vault_id: UUID, invitation_id: UUID) -> None:
     """Make an invitation useless. Raises `VaultNotFound`, `RoleTooLow`, `InvitationNotFound`."""
-    await require(session, principal, vault_id, "manage")
+    await require(session, principal, vault_id, "manage", any_tier=True)
     this = invitations.c.id == invitation_id, invitations.c.vault_id == vault_id
     async with acting_for(session, Actor.vault(vault_id)):
         if await session.scalar(delete(invitations).where(*this).returning(invitations.c.id)) is None:
@@ -178,17 +181,15 @@ async def revoke_invitation(session: AsyncSession, principal: Principal, vault_i
 async def accept_invitation(session: AsyncSession, principal: Principal, token: str) -> VaultRead:
     """Become a member of the vault that the principal's own address was invited to; the token works once.
 
-    Raises `InvitationNotFound`, `InvitationForSomebodyElse`, `AlreadyMember`. Emits `vault.member_added`.
+    Raises `InvitationNotFound`, `InvitationForSomebodyElse`, `AlreadyMember`; `VaultSealed` for one into which a
+    client lets people. Emits `vault.member_added`.
     """
     person = await auth.profile(session, principal.user_id)
     async with acting_for(session, SYSTEM):  # nobody but the system may see it yet: the token proves the right to it
-        used = delete(invitations).where(invitations.c.token_digest == token_digest(token), OPEN)
-        row = (await session.execute(used.returning(invitations))).mappings().one_or_none()
-        if row is None or not await _is_live(session, row["vault_id"]):
-            raise InvitationNotFound
-        if row["email_digest"] != auth.email_digest(person.email):
-            raise InvitationForSomebodyElse
+        row = await use_invitation(session, token, person.email)
         vault_id, member_id = row["vault_id"], new_id()
+        if await session.scalar(select(vaults.c.tier).where(vaults.c.id == vault_id)) == SEALED:
+            raise VaultSealed("Accept it with a client, at /v1/vault/sealed/invitations/accept")
         ring = await ring_of(session, vault_id)
         body = seal_body(ring, members, member_id, {"name": person.name, "email": person.email})
         values = {"id": member_id, "vault_id": vault_id, "user_id": principal.user_id, "role": row["role"]}
@@ -199,6 +200,20 @@ async def accept_invitation(session: AsyncSession, principal: Principal, token: 
         await audit.record(session, principal, vault_id, "vault.member_added", principal.user_id, **ids)
     await emit(session, "vault.member_added", vault_id=vault_id, user_id=principal.user_id)
     return await read_vault(session, principal, vault_id)
+
+
+async def use_invitation(session: AsyncSession, token: str, email: str) -> Any:
+    """Take the open invitation of this token and address; the row is gone then. For the system.
+
+    Raises `InvitationNotFound`, `InvitationForSomebodyElse`.
+    """
+    used = delete(invitations).where(invitations.c.token_digest == token_digest(token), OPEN)
+    row = (await session.execute(used.returning(invitations))).mappings().one_or_none()
+    if row is None or not await _is_live(session, row["vault_id"]):
+        raise InvitationNotFound
+    if row["email_digest"] != auth.email_digest(email):
+        raise InvitationForSomebodyElse
+    return row
 
 
 async def _is_live(session: AsyncSession, vault_id: UUID) -> bool:

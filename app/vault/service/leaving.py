@@ -15,6 +15,7 @@ from app.db.session import SYSTEM
 from app.jobs.service import create_job
 from app.vault.models import members, vaults
 from app.vault.policy import RANKS
+from app.vault.sealed.ending import end_access_everywhere
 from app.vault.service.favourites import forget_favourites
 from app.vault.service.shares import forget_shares
 from app.vault.service.vaults import PURGE_JOB
@@ -37,6 +38,7 @@ async def leave_all(session: AsyncSession, user_id: UUID) -> int:
     A vault that nobody else is in is destroyed. One that somebody joined meanwhile goes to the highest in rank, of
     those to the one who joined first. Emits `vault.member_removed`, `vault.member_changed`.
     """
+    await end_access_everywhere(session, user_id)
     gone = delete(members).where(members.c.user_id == user_id).returning(members.c.vault_id, members.c.role)
     rows = (await session.execute(gone)).all()
     for vault_id, role in rows:

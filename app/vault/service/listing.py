@@ -30,6 +30,8 @@ class Filters:
     type: str | None = None
     tag: str | None = None
     favourite: bool = False
+    readable: bool = False
+    """Of vaults, only those that the server can read: none that is sealed."""
 
 
 @dataclass(frozen=True, slots=True)

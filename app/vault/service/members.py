@@ -15,11 +15,12 @@ from app.vault.errors import MemberNotFound, OwnerStays
 from app.vault.models import members
 from app.vault.policy import require
 from app.vault.schemas.vaults import MemberRead
+from app.vault.sealed.ending import end_access
 
 
 async def list_members(session: AsyncSession, principal: Principal, vault_id: UUID) -> list[MemberRead]:
     """Everybody in a vault, the first to join first. Raises `VaultNotFound`."""
-    await require(session, principal, vault_id, "read")
+    await require(session, principal, vault_id, "read", any_tier=True)
     statement = select(members).where(members.c.vault_id == vault_id).order_by(members.c.id)
     async with acting_for(session, Actor.vault(vault_id)):
         rows = (await session.execute(statement)).mappings().all()
@@ -62,10 +63,11 @@ async def remove_member(session: AsyncSession, principal: Principal, vault_id: U
 
     Raises `VaultNotFound`, `RoleTooLow`, `MemberNotFound`, `OwnerStays`. Emits `vault.member_removed`.
     """
-    await require(session, principal, vault_id, "read" if user_id == principal.user_id else "manage")
+    await require(session, principal, vault_id, "read" if user_id == principal.user_id else "manage", any_tier=True)
     if await _role_of(session, vault_id, user_id) == "owner":
         raise OwnerStays
     async with acting_for(session, Actor.vault(vault_id)):
+        await end_access(session, vault_id, user_id)
         gone = delete(members).where(members.c.vault_id == vault_id, members.c.user_id == user_id)
         if await session.scalar(gone.where(members.c.role != "owner").returning(members.c.id)) is None:
             raise OwnerStays

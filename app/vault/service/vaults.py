@@ -21,15 +21,16 @@ from app.vault.cells import open_body, ring_of, rings_of, seal_body
 from app.vault.errors import (
     BeingPurged,
     NotInTrash,
-    SealedNotOffered,
     StaleRevision,
     VaultHasMembers,
     VaultNotFound,
+    VaultSealed,
 )
 from app.vault.etags import check_revision
 from app.vault.models import invitations, members, vaults
-from app.vault.policy import require
+from app.vault.policy import SEALED, require
 from app.vault.schemas.vaults import VaultCreate, VaultRead, VaultUpdate
+from app.vault.sealed.models import candidates
 from app.vault.service.listing import FIRST_PAGE, Filters
 from app.vault.service.room import require_below
 
@@ -51,18 +52,26 @@ COLUMNS: Final = (
 
 
 async def create_vault(session: AsyncSession, principal: Principal, data: VaultCreate) -> VaultRead:
-    """Make a vault with its data key and its owner.
+    """Make a vault that the server can open. Raises `VaultSealed`, `LimitReached`. Emits `vault.created`."""
+    if data.tier == SEALED:
+        raise VaultSealed("A sealed vault is made by its owner's client, see /v1/vault/sealed/vaults")
+    return await add_vault(session, principal, data)
 
-    Raises `SealedNotOffered`, `LimitReached`. Emits `vault.created`.
+
+async def add_vault(
+    session: AsyncSession, principal: Principal, data: VaultCreate, vault_id: UUID | None = None
+) -> VaultRead:
+    """A vault of whatever tier, with its data key and its owner. Raises `LimitReached`. Emits `vault.created`.
+
+    What the server writes of a sealed one, its members' names, stands under the data key, too.
     """
-    if data.tier == "sealed":
-        raise SealedNotOffered
     await require_room_for_vault(session, principal.user_id)
     owner = await auth.profile(session, principal.user_id)
-    vault_id, member_id = new_id(), new_id()
+    vault_id, member_id = vault_id or new_id(), new_id()
     async with acting_for(session, Actor.vault(vault_id)):
         ring = await current().keys.create(session, "vault", vault_id)
-        body = seal_body(ring, vaults, vault_id, {"name": data.name})
+        name = {"name": "" if data.tier == SEALED else data.name}
+        body = seal_body(ring, vaults, vault_id, name)
         made = insert(vaults).values(id=vault_id, kind=data.kind, tier=data.tier, body=body).returning(vaults)
         row = (await session.execute(made)).mappings().one()
         body = seal_body(ring, members, member_id, {"name": owner.name, "email": owner.email})
@@ -89,6 +98,8 @@ async def list_vaults(
         statement = statement.where(vaults.c.trashed_at.is_not(None), members.c.role == "owner")
     else:
         statement = statement.where(vaults.c.trashed_at.is_(None))
+    if filters.readable:
+        statement = statement.where(vaults.c.tier != SEALED)
     page = statement.order_by(vaults.c.id.desc()).limit(filters.limit + 1)
     rows = (await session.execute(page)).mappings().all()
     found = rows[: filters.limit]
@@ -117,10 +128,12 @@ async def update_vault(
 ) -> VaultRead:
     """Rename a vault or change its kind.
 
-    Raises `VaultNotFound`, `RoleTooLow`, `StaleRevision`, `VaultHasMembers`.
+    Raises `VaultNotFound`, `RoleTooLow`, `StaleRevision`, `VaultHasMembers`, `VaultSealed` for a name in clear.
     """
-    await require(session, principal, vault_id, "manage")
+    await require(session, principal, vault_id, "manage", any_tier=True)
     row = await _visible_vault(session, principal, vault_id)
+    if data.name is not None and row["tier"] == SEALED:
+        raise VaultSealed
     check_revision(if_match, row["revision"])
     ring = await ring_of(session, vault_id, row["body"])
     name = data.name or open_body(ring, vaults, vault_id, row["body"])["name"]
@@ -145,7 +158,9 @@ async def update_vault(
 async def _is_shared(session: AsyncSession, vault_id: UUID) -> bool:
     people = select(func.count()).select_from(members).where(members.c.vault_id == vault_id)
     invited = select(func.count()).select_from(invitations).where(invitations.c.vault_id == vault_id)
-    held = await session.scalar(select(people.scalar_subquery() + invited.scalar_subquery()))
+    waiting = select(func.count()).select_from(candidates).where(candidates.c.vault_id == vault_id)
+    counts = people.scalar_subquery() + invited.scalar_subquery() + waiting.scalar_subquery()
+    held = await session.scalar(select(counts))
     return (held or 0) > 1
 
 
@@ -154,7 +169,7 @@ async def trash_vault(session: AsyncSession, principal: Principal, vault_id: UUI
 
     Raises `VaultNotFound`, `RoleTooLow`. Emits `vault.trashed`.
     """
-    await require(session, principal, vault_id, "own")
+    await require(session, principal, vault_id, "own", any_tier=True)
     async with acting_for(session, Actor.vault(vault_id)):
         await session.execute(update(vaults).where(vaults.c.id == vault_id).values(trashed_at=func.now()))
     await emit(session, "vault.trashed", vault_id=vault_id)
@@ -195,9 +210,9 @@ async def purge_vault(session: AsyncSession, principal: Principal, vault_id: UUI
 
 async def _require_in_trash(session: AsyncSession, principal: Principal, vault_id: UUID) -> None:
     try:
-        await require(session, principal, vault_id, "own", trashed=True)
+        await require(session, principal, vault_id, "own", trashed=True, any_tier=True)
     except VaultNotFound:
-        await require(session, principal, vault_id, "own")
+        await require(session, principal, vault_id, "own", any_tier=True)
         raise NotInTrash from None
 
 

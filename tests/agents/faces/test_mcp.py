@@ -58,6 +58,7 @@ async def test_a_host_searches_asks_and_reads_the_papers_of_its_own_person_only(
         assert (await other.list_resources()).resources == []
 
     assert {"search_documents", "ask", "read_page", "list_vaults", "list_items", "create_item", "read_approval"} < names
+    assert {"list_reminders", "propose_reminder", "draft_letter", "export_dossier"} < names
     assert ["1 March 2027" in said(result) for result in both] == [True, False] * 3
     assert "1 March 2027" in said(answer)
     assert answer.structured_content["found"]
@@ -125,7 +126,8 @@ async def test_scopes_decide_which_tools_there_are(client: httpx.AsyncClient, ur
         with pytest.raises(MCPError):
             await host.list_resources()
 
-    assert names == {"list_vaults", "list_items", "read_item", "read_page", "life_check", "legacy_check"}
+    reading = {"list_vaults", "list_items", "list_reminders", "read_item", "read_page"}
+    assert names == reading | {"summarise_document", "compare_policies", "life_check", "legacy_check"}
     assert hidden.is_error
     assert "rag:ask" in said(hidden)
 

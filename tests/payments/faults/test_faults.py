@@ -109,7 +109,7 @@ async def settle(world: World) -> list[str]:
         await asyncio.to_thread(world.stack.wait_ready)
         await world.simulator.control("/deliveries/flush", {"seconds": 5})
         await ask(world.stack, "UPDATE payments_inbox SET next_try_at = now() WHERE handled_at IS NULL")
-        await world.post(world.operator, "/admin/reconciliations", {"depth": "deep"})
+        await world.post(world.operator, "/admin/reconciliations", {"depth": "deep"}, QUIET_SECONDS)
         wrong = await violations(world)
         if wrong:
             await asyncio.sleep(2)

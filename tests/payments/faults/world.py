@@ -50,13 +50,15 @@ class World:
     people: list[Person] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
 
-    async def post(self, person: Person, path: str, body: Json | None = None) -> httpx.Response | None:
+    async def post(
+        self, person: Person, path: str, body: Json | None = None, seconds: float = 40
+    ) -> httpx.Response | None:
         """Send a command until it is answered; a lost answer, an outage, and a try that still runs are asked again."""
         headers = {"Authorization": person.client.headers["Authorization"], "Idempotency-Key": str(uuid4())}
         answer = None
         for number in range(TRIES):
             try:
-                async with httpx.AsyncClient(base_url=self.stack.url, timeout=40) as client:
+                async with httpx.AsyncClient(base_url=self.stack.url, timeout=seconds) as client:
                     answer = await client.post(PAYMENTS + path, json=body or {}, headers=headers)
             except httpx.TransportError:
                 answer = None

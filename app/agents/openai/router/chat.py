@@ -12,11 +12,13 @@ from app.api.deps import SessionDep
 from app.api.openapi import event_stream
 from app.api.problems import problems
 from app.payments.errors import PlanLimitReached
-from app.vault.errors import VaultNotFound
+from app.vault.errors import VaultNotFound, VaultSealed
 
 router = APIRouter()
 CHUNKS = event_stream(message={"type": "object"})
-ERRORS = problems(InvalidHistory, ModelNotFound, PlanLimitReached, RunBusy, RunFailed, TooMany, VaultNotFound)
+ERRORS = problems(
+    InvalidHistory, ModelNotFound, PlanLimitReached, RunBusy, RunFailed, TooMany, VaultNotFound, VaultSealed
+)
 
 
 @router.post("/chat/completions", response_model=ChatRead, responses={200: {"content": CHUNKS}, **ERRORS})

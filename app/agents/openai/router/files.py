@@ -32,6 +32,7 @@ from app.vault.errors import (
     RoleTooLow,
     UploadInterrupted,
     VaultNotFound,
+    VaultSealed,
 )
 from app.vault.router.downloads import attachment
 from app.vault.router.forms import UploadForm
@@ -58,7 +59,7 @@ FORM = {
     }
 }
 UPLOAD_ERRORS = (BodyTooLarge, EmptyFile, FileMissing, FileTooLarge, FormExpected, InvalidForm, LimitReached)
-MORE_ERRORS = (PlanLimitReached, RoleTooLow, UploadInterrupted, VaultNeeded, VaultNotFound)
+MORE_ERRORS = (PlanLimitReached, RoleTooLow, UploadInterrupted, VaultNeeded, VaultNotFound, VaultSealed)
 
 
 class FileForm(RequestModel):
@@ -99,8 +100,8 @@ def _fields(form: UploadForm) -> FileForm:
 
 
 async def _only_vault(session: AsyncSession, principal: Principal) -> UUID:
-    found, _ = await vaults.list_vaults(session, principal, vaults.Filters(limit=100))
-    writable = [vault.id for vault in found if vault.role in WRITING and vault.tier == "assisted"]
+    found, _ = await vaults.list_vaults(session, principal, vaults.Filters(limit=100, readable=True))
+    writable = [vault.id for vault in found if vault.role in WRITING]
     if len(writable) != 1:
         raise VaultNeeded("Send vault_id: you have several vaults, or none that you may write to")
     return writable[0]

@@ -28,17 +28,18 @@ from app.agents.openai.schemas.responses import (
     ResponseRead,
     ResponseRequest,
 )
+from app.agents.openai.streamed import KINDS
 from app.api.deps import SessionDep
 from app.api.openapi import event_stream
 from app.api.problems import problems
 from app.auth.principal import Principal
-from app.vault.errors import VaultNotFound
+from app.vault.errors import VaultNotFound, VaultSealed
 
 router = APIRouter(prefix="/responses")
-EVENTS = event_stream(message={"type": "object"})
+EVENTS = event_stream(**{kind: {"type": "object"} for kind in KINDS})
 DECIDING = (ApprovalDecided, ApprovalNotFound, ApproverNeeded, RunOver)
 FOLLOWING = (ConversationNotFound, InvalidHistory, ResponseNotFound)
-CREATING = problems(*DECIDING, *FOLLOWING, ModelNotFound, RunBusy, TooMany, VaultNotFound)
+CREATING = problems(*DECIDING, *FOLLOWING, ModelNotFound, RunBusy, TooMany, VaultNotFound, VaultSealed)
 Name = Annotated[ResponseId, Path(examples=["resp_01a1fbe83eef7d27809c9cfaba724faa"])]
 
 

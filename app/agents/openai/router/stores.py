@@ -29,7 +29,7 @@ from app.auth.principal import Principal
 from app.jobs import service as jobs
 from app.rag.counts import Count, count_documents
 from app.vault import service as vaults
-from app.vault.errors import ContentDamaged, DocumentNotFound, LimitReached, VaultNotFound
+from app.vault.errors import ContentDamaged, DocumentNotFound, LimitReached, VaultNotFound, VaultSealed
 from app.vault.schemas.documents import DocumentRead
 from app.vault.schemas.vaults import VaultCreate, VaultRead
 
@@ -47,7 +47,7 @@ async def list_vector_stores(
     order: Order = "desc",  # noqa: ARG001  another one is refused
 ) -> StoreList:
     """List your vaults, newest first."""
-    rows, last = await vaults.list_vaults(session, principal, vaults.Filters(limit=limit, before=after))
+    rows, last = await vaults.list_vaults(session, principal, vaults.Filters(limit=limit, before=after, readable=True))
     counts = await count_documents(session, principal, [row.id for row in rows])
     data = [_store(row, counts.get(row.id)) for row in rows]
     return StoreList(object="list", data=data, has_more=last is not None, **ends(data))
@@ -60,15 +60,16 @@ async def create_vector_store(data: StoreCreate, principal: Writer, session: Ses
     return _store(await vaults.create_vault(session, principal, VaultCreate(name=data.name)), None)
 
 
-@router.get("/{vector_store_id}", responses=problems(VaultNotFound))
+@router.get("/{vector_store_id}", responses=problems(VaultNotFound, VaultSealed))
 async def read_vector_store(vector_store_id: UUID, principal: Reader, session: SessionDep) -> StoreRead:
     """Read a vault."""
+    await vaults.require_vaults(session, principal, [vector_store_id])
     vault = await vaults.read_vault(session, principal, vector_store_id)
     counts = await count_documents(session, principal, [vault.id])
     return _store(vault, counts.get(vault.id))
 
 
-@router.post("/{vector_store_id}/search", responses=problems(VaultNotFound))
+@router.post("/{vector_store_id}/search", responses=problems(VaultNotFound, VaultSealed))
 async def search_vector_store(
     vector_store_id: UUID, data: StoreSearch, principal: Asker, session: SessionDep
 ) -> FoundPage:
@@ -92,7 +93,7 @@ async def search_vector_store(
     return FoundPage(object=kind, search_query=[data.text], data=found, has_more=False, next_page=None)
 
 
-@router.get("/{vector_store_id}/files", responses=problems(VaultNotFound, ContentDamaged))
+@router.get("/{vector_store_id}/files", responses=problems(VaultNotFound, VaultSealed, ContentDamaged))
 async def list_vector_store_files(
     vector_store_id: UUID,
     principal: Reader,

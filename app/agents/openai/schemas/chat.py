@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, StrictBool
+from pydantic import AfterValidator, Field, StrictBool, WithJsonSchema
 
 from app.agents.openai.schemas.common import (
     Arguments,
@@ -21,6 +21,15 @@ from app.agents.openai.schemas.common import (
 )
 from app.agents.schemas import Scope
 from app.core.schemas import RequestModel, ResponseModel, Whole
+
+
+def _must_be_false(value: bool) -> bool:
+    if value:
+        raise ValueError("is not offered")
+    return value
+
+
+No = Annotated[StrictBool, AfterValidator(_must_be_false), WithJsonSchema({"const": False, "type": "boolean"})]
 
 
 class TextPart(RequestModel):
@@ -149,7 +158,7 @@ class ChatRequest(Writing):
     seed: Annotated[Whole, Field(ge=-(2**31), le=2**31 - 1)] | None = Field(default=None, examples=[None])
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
-    logprobs: Literal[False] | None = None
+    logprobs: No | None = None
     response_format: PlainText | None = None
     vault_ids: Scope | None = Field(
         default=None, description="Of this service: narrows the scope of the agent.", examples=[None]

@@ -1,0 +1,1 @@
+"""What `lifevault doctor` looks at."""

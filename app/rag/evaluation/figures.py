@@ -1,0 +1,67 @@
+"""The figures of an evaluation in one table, each with its goal; see `lifevault eval`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from app.rag.evaluation import defences, measures
+from app.rag.evaluation.dataset import EvaluationSet, passage_paper
+from app.rag.evaluation.known import Known
+from app.rag.evaluation.library import Library
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure with its goal, which it must at least or at most reach; of `count` cases."""
+
+    area: str
+    name: str
+    value: float
+    unit: str
+    goal: float
+    better: Literal["more", "less"]
+    count: int
+    gated: bool = True
+
+    @property
+    def reached(self) -> bool:
+        """Whether the goal is reached."""
+        return self.value >= self.goal if self.better == "more" else self.value <= self.goal
+
+
+def figures(data: EvaluationSet, embedder: Known, *, speed: bool = False) -> Iterator[Figure]:
+    """Each as soon as it is known. Time is only held to its goals with `speed`, on 20,000 passages."""
+    library = Library(passage_paper(document, embedder) for document in data.documents)
+    hits = {question.id: measures.ask(library, question, embedder) for question in data.questions}
+    found = measures.by_passage(data, hits)["ALL"]
+    count = len(data.questions)
+    yield Figure("retrieval", "nDCG@10", found["nDCG@10"], "%", 80, "more", count)
+    yield Figure("retrieval", "recall@5", found["R@5"], "%", 86, "more", count)
+    if measures.has_pdfs(data.folder):
+        pages = measures.pdf_pages(data, embedder)
+        yield Figure("retrieval", "PDF pages, nDCG@10", pages["nDCG@10"], "%", 68, "more", 0)
+        yield Figure("retrieval", "PDF pages, recall@5", pages["R@5"], "%", 76, "more", 0)
+    given = measures.answers(data, library, hits, embedder)
+    refused = given["unanswerable, said not found"]
+    yield Figure("abstention", "unanswerable, said not found", refused, "%", 80, "more", len(data.unanswerable))
+    yield Figure("abstention", "answerable, lost", given["answerable, said not found"], "%", 8, "less", count)
+    yield Figure("citation", "equal to the page", given["citations exact"], "%", 100, "more", count)
+    yield Figure("citation", "hold the answer", given["answer in the quotes"], "%", 50, "more", count, gated=False)
+    broken, asked = defences.leaks(data, embedder)
+    yield Figure("leak", "answers with foreign words", broken, "", 0, "less", asked)
+    broken, asked = defences.injections(data, embedder)
+    yield Figure("injection", "answers with an address or a lie", broken, "", 0, "less", asked)
+    yield from _speed(data, embedder, speed=speed)
+
+
+def _speed(data: EvaluationSet, embedder: Known, *, speed: bool) -> Iterator[Figure]:
+    size = measures.LARGE if speed else 1
+    papers = (
+        measures.many(data.documents, embedder, size)
+        if speed
+        else [passage_paper(document, embedder) for document in data.documents]
+    )
+    times = measures.latency(papers, data.questions, embedder.inner)
+    chunks = int(times["vectors"])
+    yield Figure("speed", "search p95, warm", times["warm p95"], "ms", 50, "less", chunks, gated=speed)
+    yield Figure("speed", "search p95, first", times["cold p95"], "ms", 250, "less", chunks, gated=speed)
