@@ -87,7 +87,7 @@ def fill(value: Any, ids: Json) -> Any:
         return value
     found = {}
     for name, each in value.items():
-        if name in ids and isinstance(each, str | int):
+        if name in ids and type(each) is type(ids[name]):
             found[name] = ids[name]
         elif name.endswith("_ids") and name[:-1] in ids and isinstance(each, list):
             found[name] = [ids[name[:-1]]]
