@@ -10,7 +10,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY app ./app
 RUN /opt/lifevault/bin/pip install --no-deps . && /opt/lifevault/bin/python -m compileall -q /opt/lifevault
 
-FROM python:3.13-slim-bookworm
+FROM python:3.13-slim-bookworm AS common
 RUN apt-get update && apt-get install -y --no-install-recommends tesseract-ocr && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --create-home --home-dir /var/lib/lifevault lifevault
 COPY --from=build /opt/lifevault /opt/lifevault
@@ -20,6 +20,13 @@ COPY app /srv/lifevault/app
 WORKDIR /srv/lifevault
 ENV PATH=/opt/lifevault/bin:$PATH PYTHONUNBUFFERED=1 LIFEVAULT_DATA_DIR=/var/lib/lifevault PROMETHEUS_MULTIPROC_DIR=/tmp
 USER lifevault
+
+# `docker build --target function`: an image for AWS Lambda.
+FROM common AS function
+ENTRYPOINT ["python", "-m", "awslambdaric"]
+CMD ["app.lambda_handler.handler"]
+
+FROM common AS server
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/health/live', timeout=4)"]

@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from app.api import idempotency
 from app.api.faces import FACES, face_of
+from app.api.generators import suit_generators
 from app.api.limits import BodyTooLarge
 from app.api.problems import COMMON, SIGNED_IN, Problem, problems
 from app.auth.errors import SessionNeeded
@@ -104,6 +105,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
             for operation in path.values():
                 face.describe(operation)
     _name_bounds(document)
+    suit_generators(document)
     return document
 
 

@@ -78,7 +78,7 @@ class TotpSetup(ResponseModel):
     qr_svg: str = Field(examples=["<svg …>"])
 
 
-class RecoveryCodes(ResponseModel):
+class RecoveryCodesRead(ResponseModel):
     """To be kept on paper: they are shown this once. Empty if there are unused ones already."""
 
     recovery_codes: list[str] = Field(examples=[[RECOVERY_CODE]])
@@ -128,7 +128,7 @@ class PasskeyRead(ResponseModel):
     last_used_at: datetime | None
 
 
-class PasskeyCreated(PasskeyRead, RecoveryCodes):
+class PasskeyCreated(PasskeyRead, RecoveryCodesRead):
     """A new passkey; recovery codes come with the first second factor."""
 
 

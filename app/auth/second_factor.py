@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth.acts import note
 from app.auth.errors import NoSecondFactor
-from app.auth.factor_schemas import RecoveryCodes, SecondFactors
+from app.auth.factor_schemas import RecoveryCodesRead, SecondFactors
 from app.auth.models import Passkey, Totp, User
 from app.auth.principal import Principal
 from app.auth.recovery_codes import delete_recovery_codes, recovery_codes_left, replace_recovery_codes
@@ -68,7 +68,7 @@ async def forget_recovery_codes_without_factor(session: AsyncSession, user_id: U
         await delete_recovery_codes(session, user_id)
 
 
-async def renew_recovery_codes(session: AsyncSession, principal: Principal) -> RecoveryCodes:
+async def renew_recovery_codes(session: AsyncSession, principal: Principal) -> RecoveryCodesRead:
     """New recovery codes; the old ones are void. Raises `StepUpRequired`, `NoSecondFactor`."""
     await require_recent(session, principal)
     await hold_account(session, principal.user_id)
@@ -76,4 +76,4 @@ async def renew_recovery_codes(session: AsyncSession, principal: Principal) -> R
         raise NoSecondFactor
     codes = await replace_recovery_codes(session, principal.user_id)
     await note(session, principal, principal.user_id, "auth.recovery_codes_renewed")
-    return RecoveryCodes(recovery_codes=codes)
+    return RecoveryCodesRead(recovery_codes=codes)

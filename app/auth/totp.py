@@ -11,7 +11,7 @@ from app.auth import attempts, one_time
 from app.auth.acts import note
 from app.auth.devices import Device
 from app.auth.errors import TotpActive, TotpNotFound, WrongCode
-from app.auth.factor_schemas import RecoveryCodes, TotpSetup
+from app.auth.factor_schemas import RecoveryCodesRead, TotpSetup
 from app.auth.models import Totp
 from app.auth.principal import Principal
 from app.auth.profiles import profile
@@ -43,7 +43,7 @@ async def set_up_totp(session: AsyncSession, principal: Principal) -> TotpSetup:
 
 async def confirm_totp(
     session: AsyncSession, principal: Principal, code: str, device: Device, now: float | None = None
-) -> RecoveryCodes:
+) -> RecoveryCodesRead:
     """Count on the app from now on; recovery codes come with the first second factor.
 
     Raises `StepUpRequired`, `TotpNotFound`, `WrongCode`, `TooManyAttempts`. Emits `auth.second_factor_changed`.
@@ -61,7 +61,7 @@ async def confirm_totp(
     await session.execute(update(Totp).where(*waiting).values(confirmed_at=func.now()))
     await emit(session, "auth.second_factor_changed", user_id=principal.user_id)
     await note(session, principal, principal.user_id, "auth.totp_confirmed")
-    return RecoveryCodes(recovery_codes=codes)
+    return RecoveryCodesRead(recovery_codes=codes)
 
 
 async def use_totp(session: AsyncSession, user_id: UUID, code: str, now: float | None = None) -> bool:

@@ -1,4 +1,4 @@
-"""`lifevault export …` and `lifevault schema check`: for other tools, and whether they still agree with us."""
+"""`lifevault export …` and `lifevault schema …`: for other tools, and whether they still agree with us."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 export_app = typer.Typer(name="export", help="What other tools read of LifeVault.", no_args_is_help=True)
-schema_app = typer.Typer(name="schema", help="Whether other descriptions of the tables agree.", no_args_is_help=True)
+schema_app = typer.Typer(name="schema", help="Whether other descriptions agree with us.", no_args_is_help=True)
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="A file; the terminal if left out.")]
 
 
@@ -16,6 +16,8 @@ class Target(StrEnum):
 
     OPENAPI = "openapi"
     RAPIDAPI = "rapidapi"
+    PYTHON = "python"
+    CONTRACT = "contract"
 
 
 @export_app.callback()
@@ -25,16 +27,21 @@ def _export() -> None:
 
 @schema_app.callback()
 def _schema() -> None:
-    """Whether other descriptions of the tables agree."""
+    """Whether other descriptions agree with us."""
 
 
 @export_app.command()
 def openapi(
     target: Annotated[Target, typer.Option(help="The reader.")] = Target.OPENAPI, output: Output = None
 ) -> None:
-    """Write the OpenAPI document: 3.1 of the whole API, or 3.0.3 with examples of what RapidAPI's consumers may do."""
+    """Write the OpenAPI document.
+
+    `openapi`: 3.1, the whole API. `rapidapi`: 3.0.3 with examples, what its consumers may do. `python`: for
+    openapi-python-client. `contract`: without words and examples, what `lifevault schema breaking` compares.
+    """
     import orjson  # noqa: PLC0415  keeps `--help` quick
 
+    from app.cli.exporting.contract import contract, streams_as_text  # noqa: PLC0415
     from app.cli.exporting.rapidapi import rapidapi  # noqa: PLC0415
     from app.main import app  # noqa: PLC0415
 
@@ -42,6 +49,11 @@ def openapi(
     if target is Target.RAPIDAPI:
         description = str(document["info"].get("description", ""))
         document = rapidapi(document, app.state.settings.public_url, description)
+    elif target is Target.PYTHON:
+        document = streams_as_text(document)
+    elif target is Target.CONTRACT:
+        _write(contract(document), output)
+        return
     _write(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode(), output)
 
 
@@ -72,6 +84,25 @@ def check(schema: Annotated[Path, typer.Argument(help="A schema.prisma.", exists
     for line in lines:
         typer.echo(line)
     typer.echo(f"{len(lines)} differences" if lines else "The schema agrees with the tables.")
+    raise typer.Exit(1 if lines else 0)
+
+
+@schema_app.command()
+def breaking(
+    old: Annotated[Path, typer.Argument(help="The released OpenAPI document.", exists=True, dir_okay=False)],
+    new: Annotated[Path | None, typer.Argument(help="The next one; ours if left out.", exists=True)] = None,
+) -> None:
+    """List what would break clients of a released OpenAPI document; exit code 1 if anything would."""
+    import orjson  # noqa: PLC0415  keeps `--help` quick
+
+    from app.cli.exporting.breaking import changes  # noqa: PLC0415
+    from app.main import app  # noqa: PLC0415
+
+    document = app.openapi() if new is None else orjson.loads(new.read_bytes())
+    lines = changes(orjson.loads(old.read_bytes()), document)
+    for line in lines:
+        typer.echo(line)
+    typer.echo(f"{len(lines)} breaking changes" if lines else "Nothing breaks.")
     raise typer.Exit(1 if lines else 0)
 
 

@@ -18,7 +18,7 @@ NO_PARAMETERS: Final = {"type": "object", "properties": {}}
 class FrontModel(BaseModel):
     """Camel case, and whatever else a version of a protocol sends."""
 
-    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True, json_schema_extra={"additionalProperties": True})
 
 
 class VercelMessage(FrontModel):

@@ -2,9 +2,12 @@
 
 from fastapi import APIRouter
 
+from app.agents import tasks
 from app.agents.checks.router import router as checks
 from app.agents.intake.router import router as intake
 from app.agents.router import agents, fronts, keeping, runs, sockets
+
+__all__ = ["router", "tasks"]  # runs that somebody waits for are worked on in this process, by the task of their kind
 
 router = APIRouter(tags=["agents"])
 for each in (  # the paths with fixed words first

@@ -19,7 +19,7 @@ from app.auth.errors import (
 )
 from app.auth.factor_schemas import (
     PasskeyOptions,
-    RecoveryCodes,
+    RecoveryCodesRead,
     SecondFactorAnswer,
     SecondFactors,
     StepUp,
@@ -72,7 +72,7 @@ async def set_up_totp(principal: Person, session: SessionDep) -> TotpSetup:
 
 
 @router.post("/totp/confirm", responses=CONFIRM_PROBLEMS)
-async def confirm_totp(data: TotpCode, principal: Person, session: SessionDep, device: DeviceDep) -> RecoveryCodes:
+async def confirm_totp(data: TotpCode, principal: Person, session: SessionDep, device: DeviceDep) -> RecoveryCodesRead:
     """Confirm your app by a code; from now on a sign-in needs one. Keep the recovery codes on paper."""
     return await service.confirm_totp(session, principal, data.code, device)
 
@@ -84,6 +84,6 @@ async def delete_totp(principal: Person, session: SessionDep) -> None:
 
 
 @router.post("/recovery-codes", status_code=201, responses=problems(SessionNeeded, StepUpRequired, NoSecondFactor))
-async def renew_recovery_codes(principal: Person, session: SessionDep) -> RecoveryCodes:
+async def renew_recovery_codes(principal: Person, session: SessionDep) -> RecoveryCodesRead:
     """Get new recovery codes; the old ones work no more."""
     return await service.renew_recovery_codes(session, principal)

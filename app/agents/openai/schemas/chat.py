@@ -9,9 +9,9 @@ from app.agents.openai.schemas.common import (
     Arguments,
     CallId,
     Choice,
+    DescribedFunction,
     FunctionName,
     ModelName,
-    Parameters,
     Penalty,
     Short,
     Text,
@@ -111,7 +111,7 @@ class FunctionTool(RequestModel):
     """A function of the program, which the model may call."""
 
     type: Literal["function"]
-    function: Parameters
+    function: DescribedFunction
 
 
 class NamedFunction(RequestModel):

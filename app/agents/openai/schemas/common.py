@@ -44,7 +44,7 @@ class Writing(RequestModel):
         return {name: value for name, value in chosen.items() if value is not None}
 
 
-class Parameters(RequestModel):
+class DescribedFunction(RequestModel):
     """What a function of the client's is and takes, as a JSON Schema of an object."""
 
     name: FunctionName = Field(examples=["book_appointment"])

@@ -10,9 +10,9 @@ from app.agents.openai.schemas.common import (
     Arguments,
     CallId,
     Choice,
+    DescribedFunction,
     FunctionName,
     ModelName,
-    Parameters,
     Short,
     Text,
     Tokens,
@@ -97,7 +97,7 @@ class InputDecision(RequestModel):
 Item = InputMessage | InputCall | InputResult | InputQuestion | InputDecision
 
 
-class FunctionTool(Parameters):
+class FunctionTool(DescribedFunction):
     """A function of the program, which the model may call."""
 
     type: Literal["function"]
