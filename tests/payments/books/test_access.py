@@ -12,6 +12,7 @@ from app.db.runtime import Runtime
 from app.db.session import session_scope
 from app.payments.services.access import STATES, Access, PlanFacts, SubscriptionFacts, access_of, derive
 from app.payments.services.months import add_months, months_between
+from tests.conftest import drain_jobs
 from tests.factories import auth, make_document, make_item, make_vault
 from tests.payments.books.conftest import (
     grant_plan,
@@ -141,6 +142,11 @@ async def test_what_is_stored_can_be_read_and_taken_away_in_every_state(
     statuses = {path: (await client.get(path, headers=auth(owner))).status_code for path in paths}
 
     assert set(statuses.values()) == {200}, statuses
+    exported = await client.post("/v1/vault/exports", json={}, headers=auth(owner))
+    assert exported.status_code == 202, exported.text
+    await drain_jobs(runtime.settings)
+    archive = await client.get(f"{exported.headers['Location']}/content", headers=auth(owner))
+    assert (archive.status_code, archive.content[:2]) == (200, b"PK")
     renamed = await client.patch(f"/v1/vault/items/{item.id}", json={"title": "Renamed"}, headers=auth(owner))
     assert renamed.status_code == 200
     trashed = await client.delete(f"/v1/vault/documents/{document.id}", headers=auth(owner))
