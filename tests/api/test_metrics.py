@@ -32,7 +32,7 @@ def value(metrics: str, name: str) -> float:
     return float(found[1]) if found else 0.0
 
 
-async def test_queue_jobs_pool_and_caches_are_shown(client, settings):
+async def test_queue_jobs_pool_and_caches_are_shown(own_database, client, settings):
     owner = await make_user()
     vault = await make_vault(owner)
     item = await make_item(owner, vault)

@@ -298,8 +298,8 @@ async def test_pages_follow_each_other_and_are_filtered(client, runtime):
         ({"since": "2026-11-29T00:00:00"}, 422),
         ({"since": "0"}, 422),
         ({"since": "0001-01-01T00:00:00+14:00", "until": "9999-12-31T23:59:59-14:00"}, 200),
-        ({"cursor": "AAAAAAAAAAAAAAAAAAAAAA"}, 400),
-        ({"cursor": "_____________________w"}, 400),
+        ({"cursor": "AAAAAAAAAAAAAAAAAAAAAA"}, 200),
+        ({"cursor": "_____________________w"}, 200),
     ],
 )
 async def test_a_query_is_answered_or_refused(client, runtime, query, status):

@@ -4,7 +4,7 @@ import os
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -365,7 +365,7 @@ def use_root_keys(runtime, keys: str) -> None:
 
     settings = runtime.settings.model_copy(update={"root_keys": SecretStr(keys)})
     settings.__dict__.pop("root_key_ring", None)
-    runtimes._current[:] = [runtimes.Runtime(settings, runtime.engine, runtime.keys, runtime.blobs)]
+    runtimes._current[:] = [replace(runtime, settings=settings)]
 
 
 async def test_the_checkpoint_of_a_purged_vault_goes_and_that_of_a_robbed_one_is_reported(superuser, own_database):

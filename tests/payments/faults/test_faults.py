@@ -22,7 +22,7 @@ from tests.system.test_kills import victims
 
 pytestmark = pytest.mark.slow
 
-SEEDS = int(os.environ.get("LIFEVAULT_TEST_FAULT_SEEDS", "2"))
+SEEDS = int(os.environ.get("LIFEVAULT_TEST_FAULT_SEEDS", "1"))
 FIRST_SEED = int(os.environ.get("LIFEVAULT_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
 PEOPLE = 3
 ACTS = 8
