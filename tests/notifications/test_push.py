@@ -358,15 +358,15 @@ async def test_a_pinned_address_must_have_the_certificate_of_the_name(
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
     with push_service(context, "push.example.net") as service:
-        outside._tls.cache_clear()
+        outside.tls.cache_clear()
         with pytest.raises(NotReached):
             await post(service.endpoint("a"), b"x", {}, seconds=30)
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        outside._tls.cache_clear()
+        outside.tls.cache_clear()
         answer = await post(service.endpoint("b"), b"x", {}, seconds=30)
         with pytest.raises(NotReached):
             await post(service.endpoint("c").replace("push.example", "other.example"), b"x", {}, seconds=30)
-    outside._tls.cache_clear()
+    outside.tls.cache_clear()
 
     assert answer.status_code == 201
     [delivery] = service.deliveries
