@@ -385,7 +385,7 @@ async def test_a_provider_that_is_left_alone_is_shown_as_down(asked, provider, a
 
 
 async def test_a_provider_that_is_back_is_asked_again(asked, provider, ana, monkeypatch):
-    monkeypatch.setattr("app.core.breaker.PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(model.breaker(provider.url), "_pause_seconds", 0.1)
     provider.answers(Reply(status=500))
     for _ in range(4):
         await ask(asked, ana)
