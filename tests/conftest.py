@@ -14,6 +14,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from fastapi import FastAPI
+from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,6 +30,9 @@ from app.jobs import service as jobs
 from app.jobs.runner import run_job
 from app.main import create_app
 from tests.stack import Stack, free_port
+
+hypothesis_settings.register_profile("lifevault", deadline=None)  # how fast it is, benchmarks measure
+hypothesis_settings.load_profile("lifevault")
 
 ROOT = Path(__file__).parent.parent
 assert tasks.__all__  # importing them registers every package's tasks
