@@ -19,7 +19,7 @@ import pytest
 from tests.stack import Person, Stack, upload, wait_for_job
 
 pytestmark = pytest.mark.slow
-EXAMPLES = os.environ.get("LIFEVAULT_TEST_EXAMPLES", "10")
+EXAMPLES = os.environ.get("LIFEVAULT_TEST_EXAMPLES", "3")
 SEED = os.environ.get("LIFEVAULT_TEST_SEED", "1")
 PATHS = os.environ.get("LIFEVAULT_TEST_PATHS", r"^/(v1/(auth|jobs|payments|rag|reminders)|health|metrics)")
 SECONDS = int(os.environ.get("LIFEVAULT_TEST_SECONDS", "540"))
