@@ -34,6 +34,7 @@ class Town:
         ports, secrets = read_json(self.stack.folder / "ports.json"), load_or_create_secrets(self.stack.folder)
         headers = {"Authorization": f"Bearer {secrets.sim_key}"}
         self.simulator = httpx.Client(base_url=f"http://127.0.0.1:{ports['simulator']}", headers=headers, timeout=60)
+        self.stack.clients.append(self.simulator)  # closed with it
         self.mails_url = f"http://127.0.0.1:{ports['mailbox']}/mails.json"
 
     def control(self, path: str, body: Json) -> Json:
