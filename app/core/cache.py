@@ -5,7 +5,6 @@ What is kept carries tags; `forget` drops all that carries one, in this process 
 the memory of other processes after `LOCAL_SECONDS` at most. What was being made meanwhile from older rows is not kept.
 """
 
-import asyncio
 import hmac
 import time
 from collections import OrderedDict
@@ -16,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import orjson
 
 from app.core.breaker import Breaker
-from app.core.logging import get_log
 from app.core.metrics import cache_requests
+from app.core.redis_calls import RedisAway, ask_redis
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -44,8 +43,6 @@ for i = 2, #KEYS do
 end
 return 1
 """
-
-log = get_log(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,19 +135,13 @@ class Cache:
 
     async def _ask(self, question: "Callable[[Redis], Awaitable[Any]]") -> Any:
         """Redis' answer; None while it does not answer."""
-        if self._redis is None or not self._breaker.allows():
+        redis = self._redis
+        if redis is None:
             return None
-        from redis.exceptions import RedisError  # noqa: PLC0415 (takes a while to import)
-
         try:
-            async with asyncio.timeout(self._timeout):
-                answer = await question(self._redis)
-        except (RedisError, OSError, TimeoutError) as error:
-            self._breaker.failed()
-            log.warning("cache without Redis", error=type(error).__name__)
+            return await ask_redis(lambda: question(redis), seconds=self._timeout, breaker=self._breaker, who="cache")
+        except RedisAway:
             return None
-        self._breaker.succeeded()
-        return answer
 
 
 def _tag(tag: str) -> str:

@@ -1,14 +1,14 @@
 """Counting attempts in fixed windows: in Redis, or in this process while Redis does not answer."""
 
-import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from app.core.breaker import Breaker
-from app.core.logging import get_log
+from app.core.redis_calls import RedisAway, ask_redis
 
 if TYPE_CHECKING:
     from limits import RateLimitItem
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PREFIX = "lifevault"
-
-log = get_log(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +65,11 @@ class Throttle:
         await self._ask(lambda limiter: limiter.clear(_item(limit), limit.name, key))
 
     async def _ask(self, question: "Callable[[FixedWindowRateLimiter], Awaitable[T]]") -> T:
-        if self._shared and self._breaker.allows():
-            from redis.exceptions import RedisError  # noqa: PLC0415 (as above)
-
-            try:
-                async with asyncio.timeout(self._timeout):
-                    answer = await question(self._shared)
-            except (RedisError, OSError, TimeoutError) as error:
-                self._breaker.failed()
-                log.warning("throttling without Redis", error=type(error).__name__)
-            else:
-                self._breaker.succeeded()
-                return answer
+        if shared := self._shared:
+            with suppress(RedisAway):
+                return await ask_redis(
+                    lambda: question(shared), seconds=self._timeout, breaker=self._breaker, who="throttling"
+                )
         return await question(self._local)
 
 
