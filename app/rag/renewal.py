@@ -2,12 +2,11 @@
 
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.clock import new_id
+from app.core.clock import first_id_at, new_id
 from app.db.runtime import current
 from app.jobs.service import create_job
 from app.rag.engine import embedder_of
@@ -28,7 +27,7 @@ async def queue_renewals(session: AsyncSession, now: datetime) -> int:
 
     Until then they are searched by their words. Queueing one gives it a new revision, whose time tells when that was.
     """
-    before = _first_id_of(now - TRY_AGAIN_AFTER)
+    before = first_id_at(now - TRY_AGAIN_AFTER)
     under_way = select(func.count()).select_from(ShardRow).where(_outdated(), ShardRow.revision >= before)
     room = AT_ONCE - (await session.scalar(under_way) or 0)
     oldest = select(ShardRow.id).where(_outdated(), ShardRow.revision < before).order_by(ShardRow.revision)
@@ -45,11 +44,6 @@ def _outdated() -> ColumnElement[bool]:
     embedder = embedder_of(current().settings)
     model_id = embedder.model_id if embedder else None
     return or_(ShardRow.pipeline != PIPELINE, ShardRow.model_id.is_distinct_from(model_id), ~HAS_FIELDS)
-
-
-def _first_id_of(time: datetime) -> UUID:
-    """The smallest UUIDv7 of this millisecond (RFC 9562 §5.7)."""
-    return UUID(int=int(time.timestamp() * 1000) << 80)
 
 
 async def sweep_artifacts(session: AsyncSession, now: datetime) -> int:

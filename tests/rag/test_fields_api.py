@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import func, select, text, update
 
-from app.core.clock import utc_now
+from app.core.clock import first_id_at, utc_now
 from app.db.session import session_scope
 from app.rag import pipelines, renewal, tasks
 from app.rag.models import FIELDS, Artifact, ShardRow
@@ -98,7 +98,7 @@ async def test_what_an_older_pipeline_extracted_is_extracted_anew_without_readin
     async with session_scope() as session:
         await session.execute(update(Artifact).where(mine, Artifact.stage == FIELDS).values(pipeline="3/0"))
         shard = await session.scalar(select(ShardRow.created_at).where(ShardRow.vault_id == vault.id))
-        old = renewal._first_id_of(utc_now() - 2 * renewal.TRY_AGAIN_AFTER)
+        old = first_id_at(utc_now() - 2 * renewal.TRY_AGAIN_AFTER)
         await session.execute(update(ShardRow).where(ShardRow.vault_id == vault.id).values(revision=old))
     assert await fields_of(client, user, document) == []
     monkeypatch.setattr(renewal, "AT_ONCE", 10_000)

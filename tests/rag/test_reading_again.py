@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, select, text, update
 
-from app.core.clock import utc_now
+from app.core.clock import first_id_at, utc_now
 from app.db import runtime as runtimes
 from app.db.session import session_scope
 from app.jobs.runner import run_job
@@ -111,14 +111,14 @@ async def make_jobs_due():
 async def age(vault_id, since=timedelta(hours=2)):
     """Let the indexes of a vault be old."""
     async with session_scope() as session:
-        old = renewal._first_id_of(utc_now() - since)
+        old = first_id_at(utc_now() - since)
         await session.execute(update(ShardRow).where(ShardRow.vault_id == vault_id).values(revision=old))
 
 
 async def renew(monkeypatch, most=1):
     """One round of renewals, as if nothing else were under way than `most` allows."""
     async with session_scope() as session:
-        recent = ShardRow.revision >= renewal._first_id_of(utc_now() - renewal.TRY_AGAIN_AFTER)
+        recent = ShardRow.revision >= first_id_at(utc_now() - renewal.TRY_AGAIN_AFTER)
         under_way = await session.scalar(select(func.count()).where(renewal._outdated(), recent))
     monkeypatch.setattr(renewal, "AT_ONCE", under_way + most)
     return await tasks.renew_indexes()
