@@ -10,9 +10,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Table
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.audit.kinds import ACTOR_KINDS
 from app.db.base import Base, CreatedAt
-
-ACTOR_KINDS = ("person", "api_key", "identity", "nominee", "agent", "system")
 
 
 class AuditChain(Base):

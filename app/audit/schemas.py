@@ -6,10 +6,10 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.audit.kinds import ActorKind
 from app.core.schemas import Page, ResponseModel
 
 Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$", examples=["5d41" * 16])]
-ActorKind = Literal["person", "api_key", "identity", "nominee", "agent", "system"]
 
 
 class EntryRead(ResponseModel):

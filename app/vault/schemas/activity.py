@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.audit.schemas import ActorKind
+from app.audit.kinds import ActorKind
 from app.core.schemas import Page, ResponseModel
 
 
@@ -15,7 +15,9 @@ class ActivityRead(ResponseModel):
 
     sequence: int = Field(ge=1, description="The number of the entry in the log.")
     action: str = Field(examples=["vault.item_created"])
-    actor_kind: ActorKind = Field(description="A person, or what acts for one; or the service itself.")
+    actor_kind: ActorKind = Field(
+        description="A person, what acts for one, a nominee of the owner; or the service itself."
+    )
     actor_id: UUID | None
     actor_name: str | None = Field(description="Null if they are no member any more.", examples=["Astrid Lindqvist"])
     subject_id: UUID | None = Field(description="What it was done to: an item, a document, a person, …")
