@@ -19,7 +19,7 @@ async def note(
     principal: Principal | None,
     owner_id: UUID,
     act: str,
-    subject_id: UUID,
+    subject_id: UUID | None,
     **ids: UUID | str | int,
 ) -> None:
     """Write an act into the owner's log. The session acts for the owner; no principal: the system."""
@@ -42,6 +42,6 @@ async def note_read(
     session: AsyncSession, nominee: Principal, owner_id: UUID, kind: str, subject_id: UUID | None, vault_id: UUID | None
 ) -> None:
     """Write what a nominee read into the owner's log and into that of the vault. The session acts for the owner."""
-    await audit.record_own(session, nominee, owner_id, f"nominees.{kind}_read", subject_id)
+    await note(session, nominee, owner_id, f"{kind}_read", subject_id)
     if vault_id:
         await audit.record(session, nominee, vault_id, f"nominees.{kind}_read", subject_id)
