@@ -2,10 +2,9 @@
 
 import gzip
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import httpx
 import pytest
@@ -21,6 +20,7 @@ from app.jobs import service as jobs
 from app.jobs.runner import run_job
 from app.main import create_app
 from tests.factories import auth, make_item, make_user, make_vault
+from tests.serving import listening
 
 pytestmark = pytest.mark.anyio
 WORD = "kestrelmarble"
@@ -61,12 +61,9 @@ def receiver() -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    received = Receiver(f"http://127.0.0.1:{server.server_port}")
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield received
-    server.shutdown()
-    server.server_close()
+    with listening(Handler) as url:
+        received = Receiver(url)
+        yield received
 
 
 @pytest.fixture

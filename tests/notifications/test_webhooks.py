@@ -1,10 +1,9 @@
 """Outgoing webhooks: signed after the Standard Webhooks, tried again, replayed, never sent where they must not be."""
 
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,6 +21,7 @@ from app.notifications.webhooks.models import WebhookMessage
 from tests.conftest import drain_jobs
 from tests.factories import TestUser, auth, make_item, make_member, make_user, make_vault
 from tests.notifications.smtp import changed_settings
+from tests.serving import listening
 
 pytestmark = pytest.mark.anyio
 HOOKS = "/v1/notifications/webhooks"
@@ -56,12 +56,9 @@ def program() -> Iterator[Program]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    heard = Program(f"http://127.0.0.1:{server.server_port}/told")
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield heard
-    server.shutdown()
-    server.server_close()
+    with listening(Handler) as url:
+        heard = Program(f"{url}/told")
+        yield heard
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 """The operators' page in a real browser that reaches nothing but this host."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from app.core.clock import new_id
 from app.db.runtime import Runtime, current
@@ -18,6 +16,7 @@ from tests.auth.test_passkeys_in_browser import AUTHENTICATOR, CREATE
 from tests.conftest import application, drain_jobs
 from tests.factories import PASSWORD, TestUser, auth, make_document, make_user, make_vault
 from tests.notifications.smtp import changed_settings
+from tests.serving import served
 
 CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
@@ -32,13 +31,8 @@ pytestmark = [
 @pytest.fixture
 async def url(runtime: Runtime) -> AsyncIterator[str]:
     """The base URL of the application, served by uvicorn in this event loop."""
-    config = uvicorn.Config(application(runtime.settings), port=0, log_level="critical", lifespan="off")
-    config.load()
-    server, sockets = uvicorn.Server(config), [config.bind_socket()]
-    serving = asyncio.create_task(server.serve(sockets=sockets))
-    yield f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    await serving
+    async with served(application(runtime.settings)) as url:
+        yield url
 
 
 class Watched:
