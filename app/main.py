@@ -24,6 +24,7 @@ from app.auth.router import router as auth_router
 from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
 from app.db.runtime import close_runtime, open_runtime
+from app.events.router import router as events_router
 from app.jobs.router import router as jobs_router
 from app.nominees.router import router as nominees_router
 from app.notifications.router import router as notifications_router
@@ -45,6 +46,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     notifications_router,
     jobs_router,
     audit_router,
+    events_router,
 )
 ALLOWED_HEADERS = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "Range"]
 ALLOWED_TUS_HEADERS = ["Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata", "Upload-Checksum"]

@@ -11,6 +11,7 @@ from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.routing import Match
 
@@ -91,7 +92,7 @@ def _documented(kinds: list[type[AppError]]) -> dict[str, Any]:
 
 
 def render(
-    request: Request,
+    request: HTTPConnection,
     *,
     status: int,
     code: str,
@@ -117,7 +118,7 @@ def render(
     return Response(orjson.dumps(body), status, dict(headers or {}), MEDIA_TYPE)
 
 
-def render_error(request: Request, error: AppError) -> Response:
+def render_error(request: HTTPConnection, error: AppError) -> Response:
     """An error of ours as a response."""
     headers = dict(error.headers)
     if isinstance(error, Unauthorized):

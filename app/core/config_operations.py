@@ -45,3 +45,15 @@ class OperationSettings(BaseSettings):
     slow_query_seconds: float = Field(
         default=1.0, ge=0, description="Statements that take longer are logged, without their parameters; 0: none."
     )
+    event_streams_per_user: int = Field(
+        default=20, ge=1, description="Connections by which one person may follow events, in each process."
+    )
+    event_heartbeat_seconds: float = Field(
+        default=20, gt=0, le=300, description="Longest silence to those who follow events; rights are checked as often."
+    )
+    event_poll_seconds: float = Field(
+        default=1, gt=0, description="Pause between looks for changes where the database can't notify (poolers)."
+    )
+    event_send_seconds: float = Field(
+        default=20, gt=0, description="Those who follow events and take no message for this long are dropped."
+    )

@@ -13,6 +13,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from app.api.limits import client_address
 from app.api.problems import OUTAGES, outage_of, render_error
 from app.api.routes import FOUND
+from app.api.sockets import CLOSED
 from app.auth.principal import Principal
 from app.core.config import Settings
 from app.core.errors import AppError, Unauthorized
@@ -24,7 +25,7 @@ from app.gateway.errors import ServiceNotFound, ServiceUnsigned
 from app.gateway.exchange import ClientGone, Exchange, told_headers
 from app.gateway.identity import admitted, check_scopes, may_pass, signer_of
 from app.gateway.shadow import Seen, Shadows
-from app.gateway.sockets import CLOSED, ClientSocket, SocketRefused, open_upstream, pump
+from app.gateway.sockets import ClientSocket, SocketRefused, open_upstream, pump
 from app.gateway.upstream import Upstream
 
 EVENT_STREAM: Final = "text/event-stream"

@@ -3,25 +3,20 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import cast
 
-import orjson
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 from websockets.frames import EXTERNAL_CLOSE_CODES, CloseCode
 from websockets.typing import Subprotocol
 
-from app.core.errors import AppError, Unauthorized
+from app.api.sockets import CLOSED, token_of
+from app.core.errors import AppError, BadRequest, Unauthorized
 from app.core.routing import Service
 from app.gateway.errors import PathRefused
 from app.gateway.headers import Headers
 from app.gateway.upstream import FAILING, Upstream
-
-CLOSED: Final = 4_000
-"""Added to the status of an error it is the code that a socket is closed with: 4401, 4403, 4404, …"""
-TOKEN_SECONDS: Final = 15.0
-MOST_TOKEN_CHARACTERS: Final = 10_000
 
 
 class _Connect(connect):
@@ -42,20 +37,9 @@ class ClientSocket:
         """The token of its first message, `{"token": "…"}`, from who can't send a header. Raises `Unauthorized`."""
         await self.accept(None)
         try:
-            async with asyncio.timeout(TOKEN_SECONDS):
-                message = await self.socket.receive()
-        except TimeoutError:
+            return await token_of(self.socket)
+        except BadRequest:
             raise Unauthorized from None
-        if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code", 1_000))
-        try:
-            sent = orjson.loads((message.get("text") or "")[:MOST_TOKEN_CHARACTERS])
-        except orjson.JSONDecodeError:
-            raise Unauthorized from None
-        token = sent.get("token") if isinstance(sent, dict) else None
-        if not isinstance(token, str) or not token:
-            raise Unauthorized
-        return token
 
     async def accept(self, subprotocol: str | None) -> None:
         """Let it in, once."""
