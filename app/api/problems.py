@@ -160,10 +160,15 @@ def add_problem_handlers(app: FastAPI) -> None:
         app.add_exception_handler(outage, on_database)
 
 
-def render_unexpected(request: Request, error: Exception) -> Response:
-    """A fault of ours: logged by its class and place, without its message, which may hold values."""
+def note_unexpected(error: Exception) -> None:
+    """Log a fault of ours by its class and place, without its message, which may hold values."""
     log.error("unexpected error", error=type(error).__name__, where=where(error))
     report(error)
+
+
+def render_unexpected(request: Request, error: Exception) -> Response:
+    """A fault of ours, as a response."""
+    note_unexpected(error)
     return render(request, status=500, code="internal-error", title=AppError.title)
 
 

@@ -174,7 +174,7 @@ class Gateway:
         try:
             side, principal = await self._choose_for_socket(route, client)
             if side == "local":
-                await self.app(_local_scope(scope, route), receive, send)
+                await self.app(_local_scope(scope, route), client.replayed(receive), client.once(send))
                 outcome = "1xx"
             else:
                 outcome = await self._pass_socket(route, client, principal)
@@ -189,10 +189,7 @@ class Gateway:
         token = None
         if not route.anonymous and route.local_percent < 100 and "authorization" not in client.socket.headers:
             token = await client.token()
-        side, principal = await self._choose(route, client.socket, token)
-        if side == "local" and client.accepted:
-            raise Unauthorized  # ours would wait for the token that has been read
-        return side, principal
+        return await self._choose(route, client.socket, token)
 
     async def _pass_socket(self, route: Route, client: ClientSocket, principal: Principal | None) -> str:
         exchange = self._exchange(route, client.socket.scope, principal, None)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
+import orjson
+from starlette.types import Message, Receive, Send
 from starlette.websockets import WebSocket
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
@@ -32,14 +34,35 @@ class ClientSocket:
 
     socket: WebSocket
     accepted: bool = field(default=False, init=False)
+    _token: str = field(default="", init=False, repr=False)
 
     async def token(self) -> str:
         """The token of its first message, `{"token": "…"}`, from who can't send a header. Raises `Unauthorized`."""
         await self.accept(None)
         try:
-            return await token_of(self.socket)
+            self._token = await token_of(self.socket)
         except BadRequest:
             raise Unauthorized from None
+        return self._token
+
+    def replayed(self, receive: Receive) -> Receive:
+        """What comes from the client, for this application's own route: all of it, what was read here included."""
+        token = {"type": "websocket.receive", "text": orjson.dumps({"token": self._token}).decode()}
+        read: list[Message] = [token, {"type": "websocket.connect"}] if self.accepted else []
+
+        async def next_message() -> Message:
+            return read.pop() if read else await receive()
+
+        return next_message
+
+    def once(self, send: Send) -> Send:
+        """What goes to the client, who is let in once."""
+
+        async def but_accept(message: Message) -> None:
+            if not (self.accepted and message["type"] == "websocket.accept"):
+                await send(message)
+
+        return but_accept
 
     async def accept(self, subprotocol: str | None) -> None:
         """Let it in, once."""
