@@ -11,6 +11,7 @@ from app import models
 from app.agents.mcp.mount import mount_mcp
 from app.agents.openai.router import router as openai_router
 from app.agents.router import router as agents_router
+from app.api.compression import Compress
 from app.api.docs import router as docs_router
 from app.api.health import router as health_router
 from app.api.limits import LimitBody, LimitRate
@@ -95,7 +96,8 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def add_middleware(app: FastAPI, settings: Settings) -> None:
-    """From the inside out: sizes, older services, rates, consumers of a marketplace, CORS, observation."""
+    """From the inside out: compression, sizes, older services, rates, consumers of a marketplace, CORS, observation."""
+    app.add_middleware(Compress, settings=settings)
     app.add_middleware(LimitBody, settings=settings)
     if settings.has_gateway:
         from app.gateway.middleware import Gateway  # noqa: PLC0415  not needed without a table

@@ -57,3 +57,6 @@ class OperationSettings(BaseSettings):
     event_send_seconds: float = Field(
         default=20, gt=0, description="Those who follow events and take no message for this long are dropped."
     )
+    compress_least_bytes: int = Field(
+        default=1_024, ge=0, description="Answers of so many bytes are compressed where that is safe; 0: none."
+    )

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Security, WebSocket
+from starlette.responses import StreamingResponse
 from starlette.websockets import WebSocketDisconnect
 
 from app.api.deps import SessionDep, get_principal, oauth2
@@ -48,7 +49,7 @@ OfVaults = Annotated[
 
 @router.get(
     "/events",
-    response_class=EventStream,
+    response_class=StreamingResponse,
     responses={
         200: {"content": DOCUMENTED},
         **problems(VaultNotFound, InvalidCursor, TooManyStreams, SocketsUnavailable),

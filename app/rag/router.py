@@ -18,6 +18,7 @@ from app.api.problems import problems
 from app.api.waiting import waited_for
 from app.auth.principal import Principal
 from app.core.config import Settings
+from app.core.etags import matches
 from app.payments.errors import PlanLimitReached
 from app.rag import paying
 from app.rag.errors import NoPreview, NotReadYet, PageNotFound
@@ -33,7 +34,6 @@ from app.rag.schemas import (
     SearchResult,
 )
 from app.vault.errors import ContentDamaged, DocumentNotFound, VaultNotFound, VaultSealed, VersionNotFound
-from app.vault.etags import matches
 
 if TYPE_CHECKING:
     from app.rag.ranking import Hit
