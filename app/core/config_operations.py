@@ -60,3 +60,9 @@ class OperationSettings(BaseSettings):
     compress_least_bytes: int = Field(
         default=1_024, ge=0, description="Answers of so many bytes are compressed where that is safe; 0: none."
     )
+    replica_lag_seconds: float = Field(
+        default=5, gt=0, description="Replicas that are further behind than this are not read from."
+    )
+    replica_pin_seconds: int = Field(
+        default=60, ge=1, description="How long it is remembered who has changed something; longer than the lag."
+    )

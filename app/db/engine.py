@@ -9,14 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.core.config import Settings
 from app.db.driver import watch_pool
+from app.db.security import ROLE
 from app.db.slow import slow_log, watch_statements
 
 SUPABASE_POOLER_PORT = 6543
 
 
-def make_engine(settings: Settings) -> AsyncEngine:
+def make_engine(settings: Settings, url: str) -> AsyncEngine:
     """An engine in autocommit mode: `app.db.transaction` sends BEGIN and COMMIT, so that nothing is sent besides."""
-    url = settings.database_url.get_secret_value()
     arguments: dict[str, Any] = {
         "timeout": settings.database_connect_timeout_seconds,
         "command_timeout": settings.database_timeout_seconds,
@@ -46,6 +46,11 @@ def make_engine(settings: Settings) -> AsyncEngine:
     slow_log.set(settings.slow_query_seconds)
     watch_statements(engine.sync_engine)
     return engine
+
+
+def role_of(url: str) -> str | None:
+    """The role that transactions take; None for a URL that has it already."""
+    return None if urlsplit(asyncpg_url(url)).username == ROLE else ROLE
 
 
 def is_pooled(url: str) -> bool:

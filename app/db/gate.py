@@ -19,9 +19,9 @@ class DatabaseAway(ConnectionError):
 class Gate:
     """Lets transactions begin; `seconds` is the longest wait for one to do so."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, service: str = "database") -> None:
         self.seconds = seconds
-        self._breaker = Breaker("database", pause_seconds=PAUSE_SECONDS)
+        self._breaker = Breaker(service, pause_seconds=PAUSE_SECONDS)
 
     @contextmanager
     def passed(self) -> Iterator[None]:

@@ -35,7 +35,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.auth.principal import Principal
 from app.core.logging import get_log
 from app.db.runtime import current
-from app.db.session import session_scope
+from app.db.session import lazy, session_scope
 from app.db.statements import Row, Statement
 from app.vault.models import change_state, changes, members
 from app.vault.policy import USER, require
@@ -163,6 +163,9 @@ async def read_changes(
 ) -> ChangesPage:
     """The next changes after a cursor, of what the principal is a member of now; `require_vaults` comes before."""
     state = await _state(session)
+    if since is not None and _is_ahead(since, state):  # of this replica: the cursor comes from somewhere fresher
+        await lazy(session).use_primary()
+        state = await _state(session)
     position = _position(since, state)
     begin = position or Position()
     values: dict[str, Any] = {"xid": begin.xid, "number": begin.number, "most": limit + 1, "kinds": list(wanted.kinds)}
@@ -240,10 +243,18 @@ def _position(since: UUID | None, state: Row) -> Position | None:
     if since is None:
         return None
     number = since.int & (2**NUMBER_BITS - 1)
-    xid = since.int >> NUMBER_BITS & (2**XID_BITS - 1)
+    xid = _xid(since)
     epoch = since.int >> (NUMBER_BITS + XID_BITS)
     good = epoch == state["epoch"] and state["horizon"] < xid <= state["finished"]
     return Position(xid, number) if good else None
+
+
+def _is_ahead(since: UUID, state: Row) -> bool:
+    return bool(since.int >> (NUMBER_BITS + XID_BITS) == state["epoch"] and _xid(since) > state["finished"])
+
+
+def _xid(cursor: UUID) -> int:
+    return int(cursor.int >> NUMBER_BITS & (2**XID_BITS - 1))
 
 
 def _cursor(epoch: int, position: Position) -> UUID:
