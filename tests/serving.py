@@ -1,4 +1,4 @@
-"""Servers in the process of a test, and beside it."""
+"""Servers in the process of a test, and the API in one of its own."""
 
 import asyncio
 import os
@@ -6,10 +6,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from pathlib import Path
 
 import httpx
 import uvicorn
@@ -19,10 +19,6 @@ from pydantic import SecretStr
 from app.core.config import Settings
 
 START_SECONDS = 90
-NEEDED = (
-    *("database_url", "redis_url", "root_keys", "token_keys", "lookup_key", "blob_url"),
-    *("rate_limit_per_minute", "anonymous_rate_limit_per_minute"),
-)
 
 
 @asynccontextmanager
@@ -32,7 +28,7 @@ async def served(application: FastAPI) -> AsyncIterator[str]:
     config.load()
     server, sockets = uvicorn.Server(config), [config.bind_socket()]
     serving = asyncio.create_task(server.serve(sockets=sockets))
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110  uvicorn tells nobody
         await asyncio.sleep(0.01)
     yield f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
     server.should_exit = True
@@ -49,28 +45,39 @@ def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     server.server_close()
 
 
-def start_api(settings: Settings, port: int, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-    """The API as a process of its own, by the same settings but for what is given besides; it is not ready yet."""
-    values = {name: getattr(settings, name) for name in NEEDED}
-    given = {
+def environment_of(settings: Settings, **changed: str) -> dict[str, str]:
+    """The variables that give a process of its own the same database, Redis, blobs and keys; `changed` by field."""
+    names = ("database_url", "migration_database_url", "redis_url", "root_keys", "token_keys", "lookup_key", "blob_url")
+    rates = ("rate_limit_per_minute", "anonymous_rate_limit_per_minute")
+    values = {name: getattr(settings, name) for name in names + rates} | changed | {"environment": "test"}
+    return {
         f"LIFEVAULT_{name.upper()}": each.get_secret_value() if isinstance(each, SecretStr) else str(each)
         for name, each in values.items()
     }
-    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--log-level", "warning", "--port", str(port)]
-    command += ["--http", "app.api.serving:DrainingProtocol", *arguments]
-    return subprocess.Popen(command, env={**os.environ, "LIFEVAULT_ENVIRONMENT": "test", **given, **environment})
 
 
-def live(port: int) -> bool:
-    """Whether an API answers there."""
+def lives(port: int) -> bool:
+    """Whether an API answers at this port."""
     with suppress(httpx.TransportError):
         return httpx.get(f"http://127.0.0.1:{port}/health/live", timeout=30).status_code == 200
     return False
 
 
-def wait_for(condition: Callable[[], Any]) -> None:
-    """Wait until it is so."""
-    until = time.monotonic() + START_SECONDS
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.05)
+@contextmanager
+def api_process(
+    environment: dict[str, str], port: int, *options: str, folder: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The API as a process of its own, from the sources in a folder; killed at the end if it still runs."""
+    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port), "--log-level", "warning", *options]
+    place = {"PYTHONPATH": str(folder)} if folder else {}
+    process = subprocess.Popen(command, env={**os.environ, **environment, **place}, cwd=folder)
+    try:
+        until = time.monotonic() + START_SECONDS
+        while not lives(port):
+            assert process.poll() is None, "it ended"
+            assert time.monotonic() < until, "it does not live"
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.kill()
+        process.wait()

@@ -12,6 +12,7 @@ branch_labels = None
 depends_on = None
 
 TABLE = "vault_changes"
+OWN, XID = "ix_vault_changes_own", "ix_vault_changes_xid"
 PRESENT = """SELECT vault_put_owned_change(vault_id, user_id, 'reminder', id, 'created', revision)
 FROM reminders WHERE state <> 'ended'"""
 OWNED = "user_id IS NOT NULL OR kind IN ('reminder', 'job', 'run', 'notification')"
@@ -19,12 +20,14 @@ OWNED = "user_id IS NOT NULL OR kind IN ('reminder', 'job', 'run', 'notification
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
+    op.execute(f"ALTER TABLE {TABLE} ADD COLUMN IF NOT EXISTS user_id uuid")
+    own = {"postgresql_where": sa.text("user_id IS NOT NULL")}
+    with op.get_context().autocommit_block():  # the table is in use meanwhile; what was left half made is made anew
+        for name, columns, options in ((OWN, ["user_id", "xid", "number"], own), (XID, ["xid"], {})):
+            op.drop_index(name, TABLE, if_exists=True, postgresql_concurrently=True)
+            op.create_index(name, TABLE, columns, postgresql_concurrently=True, **options)
+    op.execute("SET LOCAL lock_timeout = '5s'")
     op.execute("SELECT set_config('app.principal', 'system', true)")  # row-level security holds for the owner, too
-    op.add_column(TABLE, sa.Column("user_id", sa.Uuid()))
-    op.create_index(
-        "ix_vault_changes_own", TABLE, ["user_id", "xid", "number"], postgresql_where=sa.text("user_id IS NOT NULL")
-    )
-    op.create_index("ix_vault_changes_xid", TABLE, ["xid"])
     _protect(READ, WRITE)
     for statement in (*FUNCTIONS.values(), *triggers(), PRESENT):
         op.execute(statement)
@@ -45,7 +48,7 @@ def downgrade() -> None:
         op.execute(statement)
     op.execute(f"DELETE FROM {TABLE} WHERE {OWNED}")  # clients of the older application know none of these
     _protect(changes.READ, changes.WRITE)
-    op.drop_index("ix_vault_changes_xid", TABLE)
-    op.drop_index("ix_vault_changes_own", TABLE)
+    op.drop_index(XID, TABLE)
+    op.drop_index(OWN, TABLE)
     op.drop_column(TABLE, "user_id")
     op.execute("SELECT set_config('app.principal', '', true)")

@@ -2,6 +2,7 @@
 
 import re
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from app.db.session import session_scope
 from app.db.slow import slow_log, without_values
 from tests.conftest import drain_jobs
 from tests.factories import auth, make_item, make_user, make_vault
-from tests.serving import live, start_api, wait_for
+from tests.serving import api_process, environment_of, lives
 from tests.stack import free_port
 
 pytestmark = pytest.mark.anyio
@@ -59,13 +60,20 @@ async def test_queue_jobs_pool_and_caches_are_shown(own_database, client, settin
 @contextmanager
 def workers(settings: Settings, port: int, folder: Path) -> Iterator[psutil.Process]:
     """The API with two workers that share a folder for what they count."""
-    process = start_api(settings, port, "--workers", "2", PROMETHEUS_MULTIPROC_DIR=str(folder))
-    try:
-        wait_for(lambda: len({file.stem.split("_")[-1] for file in folder.glob("counter_*.db")}) >= 2 and live(port))
+    environment = environment_of(settings) | {"PROMETHEUS_MULTIPROC_DIR": str(folder)}
+    options = ("--workers", "2", "--http", "app.api.serving:DrainingProtocol")
+    with api_process(environment, port, *options) as process:
+        wait_for(lambda: len({file.stem.split("_")[-1] for file in folder.glob("counter_*.db")}) >= 2)
         yield psutil.Process(process.pid)
-    finally:
         process.terminate()
         process.wait(30)
+
+
+def wait_for(condition) -> None:
+    until = time.monotonic() + START_SECONDS
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 @pytest.mark.slow
@@ -81,7 +89,7 @@ def test_several_workers_show_the_sum_whichever_is_asked(settings, tmp_path):
         serving = [each for each in parent.children(recursive=True) if files_of(tmp_path, each.pid)]
         serving[0].send_signal(signal.SIGKILL)
         serving[0].wait(30)
-        wait_for(lambda: live(port))
+        wait_for(lambda: lives(port))
         after = value(client.get("/metrics").text, name)
         left = files_of(tmp_path, serving[0].pid, "gauge_live*")
 

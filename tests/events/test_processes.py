@@ -4,8 +4,8 @@ import asyncio
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 
 import httpx
 import pytest
@@ -20,7 +20,7 @@ from tests.conftest import application
 from tests.events.conftest import EVENTS, WAIT_SECONDS, Following, following, parsed
 from tests.factories import TestUser, auth, make_item, make_user, make_vault
 from tests.notifications.smtp import changed_settings
-from tests.serving import live, served, start_api, wait_for
+from tests.serving import api_process, environment_of, served
 from tests.stack import free_port
 from tests.vault.conftest import Scene, scene
 
@@ -30,15 +30,9 @@ BURST = 1_000
 ROUNDS = 60
 
 
-@contextmanager
-def api(settings: Settings, port: int, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = start_api(settings, port, "--timeout-graceful-shutdown", "15", **environment)
-    try:
-        wait_for(lambda: live(port))
-        yield process
-    finally:
-        process.kill()
-        process.wait(30)
+def api(settings: Settings, port: int, **changed: str) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    options = ("--http", "app.api.serving:DrainingProtocol", "--timeout-graceful-shutdown", "15")
+    return api_process(environment_of(settings, **changed), port, *options)
 
 
 async def test_one_process_tells_what_another_did_and_after_kill_9_nothing_is_missing(settings: Settings, scene: Scene):
@@ -82,8 +76,7 @@ async def test_a_restart_is_told_to_sockets_and_streams_and_waits_for_nobody(set
 async def test_where_the_database_can_notify_nobody_changes_are_looked_for(settings: Settings, scene: Scene):
     port = free_port()
     pooled = settings.database_url.get_secret_value() + "?pgbouncer=true"
-    pause = {"LIFEVAULT_EVENT_POLL_SECONDS": "0.2", "LIFEVAULT_EVENT_HEARTBEAT_SECONDS": "300"}
-    with api(settings, port, LIFEVAULT_DATABASE_URL=pooled, **pause):
+    with api(settings, port, database_url=pooled, event_poll_seconds="0.2", event_heartbeat_seconds="300"):
         async with following(f"http://127.0.0.1:{port}", scene.viewer) as listening:
             item = await make_item(scene.owner, scene.vault)
             await listening.told_of(item.id)
