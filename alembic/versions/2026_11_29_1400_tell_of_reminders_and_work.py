@@ -15,7 +15,7 @@ TABLE = "vault_changes"
 OWN, XID = "ix_vault_changes_own", "ix_vault_changes_xid"
 PRESENT = """SELECT vault_put_owned_change(vault_id, user_id, 'reminder', id, 'created', revision)
 FROM reminders WHERE state <> 'ended'"""
-OWNED = "user_id IS NOT NULL OR kind IN ('reminder', 'job', 'run', 'notification')"
+UNKNOWN = "DELETE FROM vault_changes WHERE kind IN ('reminder', 'job', 'run', 'notification')"
 
 
 def upgrade() -> None:
@@ -46,7 +46,7 @@ def downgrade() -> None:
     op.execute("SELECT set_config('app.principal', 'system', true)")
     for statement in without_triggers():
         op.execute(statement)
-    op.execute(f"DELETE FROM {TABLE} WHERE {OWNED}")  # clients of the older application know none of these
+    op.execute(UNKNOWN)  # to the older application
     _protect(changes.READ, changes.WRITE)
     op.drop_index(XID, TABLE)
     op.drop_index(OWN, TABLE)

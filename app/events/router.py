@@ -61,7 +61,7 @@ async def follow_events(
     token: Token,
     session: SessionDep,
     since: Since = None,
-    vault_id: OfVaults = None,
+    vault_ids: OfVaults = None,
     last_event_id: LastEventId = None,
 ) -> EventStream:
     """Be told at once of what changes: in your vaults, of your reminders, jobs, runs of agents and notifications.
@@ -86,12 +86,12 @@ async def follow_events(
     subscription = Subscription(
         principal=principal,
         since=parse_cursor(last_event_id or since),
-        vault_ids=vault_id or None,
+        vault_ids=vault_ids or None,
         until=_end_of(token),
         wait=EventStream.media_type in request.headers.get("accept", "") and LAMBDA not in request.scope,
     )
-    if vault_id:
-        await vaults.require_vaults(session, principal, vault_id, any_tier=True)
+    if vault_ids:
+        await vaults.require_vaults(session, principal, vault_ids, any_tier=True)
     await session.commit()  # nobody holds a connection of the database while nothing happens
     messages = follow(subscription)
     return EventStream(await anext(messages), messages)
@@ -104,7 +104,7 @@ def _end_of(token: str | None) -> float | None:
 
 
 @router.websocket("/events")
-async def follow_events_by_socket(socket: WebSocket, since: Since = None, vault_id: OfVaults = None) -> None:
+async def follow_events_by_socket(socket: WebSocket, since: Since = None, vault_ids: OfVaults = None) -> None:
     """Tell of what changes; see `follow_events`."""
     try:
         check_origin(socket, current().settings.cors_origins)
@@ -113,7 +113,7 @@ async def follow_events_by_socket(socket: WebSocket, since: Since = None, vault_
         return
     await socket.accept()
     with measures.counted("websocket") as end:
-        code, end.reason = await _outcome(socket, since, vault_id)
+        code, end.reason = await _outcome(socket, since, vault_ids)
         with suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
             async with asyncio.timeout(GOODBYE_SECONDS):
                 await socket.close(code, end.reason)

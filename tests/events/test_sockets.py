@@ -102,7 +102,7 @@ async def test_who_comes_into_a_vault_hears_of_it_from_then_on(url: str, scene: 
 
 async def test_some_vaults_alone_are_told_of_if_asked(url: str, scene: Scene):
     other = await make_vault(scene.owner)
-    async with following(url, scene.owner, vault_id=str(scene.vault.id)) as listening:
+    async with following(url, scene.owner, vault_ids=str(scene.vault.id)) as listening:
         left_out = await make_item(scene.owner, other)
         item = await make_item(scene.owner, scene.vault)
         await listening.told_of(item.id)
@@ -202,9 +202,9 @@ async def test_who_has_no_right_is_told_by_the_code(client: httpx.AsyncClient, u
         codes["nobody"] = listening.socket.close_code
     async with following(url, narrow) as listening:
         codes["no scope"] = listening.socket.close_code
-    async with following(url, scene.stranger, vault_id=str(scene.vault.id)) as listening:
+    async with following(url, scene.stranger, vault_ids=str(scene.vault.id)) as listening:
         codes["stranger"] = listening.socket.close_code
-    async with following(url, scene.viewer, vault_id=str(uuid4())) as listening:
+    async with following(url, scene.viewer, vault_ids=str(uuid4())) as listening:
         codes["nothing"] = listening.socket.close_code
     async with following(url, scene.viewer, since="yesterday") as listening:
         codes["bad cursor"] = listening.socket.close_code

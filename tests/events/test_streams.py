@@ -69,7 +69,7 @@ async def test_a_socket_goes_on_from_the_cursor_of_a_stream(client: httpx.AsyncC
     [
         ({"since": "yesterday"}, {}, 400, "invalid-cursor"),
         ({}, {"Last-Event-ID": "yesterday"}, 400, "invalid-cursor"),
-        ({"vault_id": "mine"}, {}, 422, "unprocessable"),
+        ({"vault_ids": "mine"}, {}, 422, "unprocessable"),
         ({}, {"Upgrade": "websocket", "Connection": "Upgrade"}, 501, "sockets-unavailable"),
     ],
 )
@@ -81,7 +81,7 @@ async def test_a_bad_request_is_refused(client: httpx.AsyncClient, runtime: Runt
 
 async def test_strangers_get_nothing(client: httpx.AsyncClient, scene: Scene):
     narrow = await make_user(scope="profile")
-    of_vault = {"vault_id": str(scene.vault.id)}
+    of_vault = {"vault_ids": str(scene.vault.id)}
 
     assert (await client.get(EVENTS, params=of_vault, headers=auth(scene.stranger))).status_code == 404
     assert (await client.get(EVENTS, headers=auth(narrow))).status_code == 403
