@@ -50,6 +50,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     events_router,
 )
 ALLOWED_HEADERS = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "Range"]
+ALLOWED_EVENT_HEADERS = ["Last-Event-ID"]
 ALLOWED_TUS_HEADERS = ["Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata", "Upload-Checksum"]
 EXPOSED_HEADERS = ["ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID", "Content-Range"]
 EXPOSED_TUS_HEADERS = [
@@ -111,7 +112,7 @@ def add_middleware(app: FastAPI, settings: Settings) -> None:
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
             allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=ALLOWED_HEADERS + ALLOWED_TUS_HEADERS,
+            allow_headers=ALLOWED_HEADERS + ALLOWED_EVENT_HEADERS + ALLOWED_TUS_HEADERS,
             expose_headers=EXPOSED_HEADERS + EXPOSED_TUS_HEADERS,
             max_age=600,
         )

@@ -23,7 +23,6 @@ IN_THREAD_BYTES: Final = 64 * KIB
 VARY: Final = "Accept-Encoding"
 FOR_EVERYBODY: Final = re.compile(r"/openapi\.json|/docs/files/[^/]+")
 OF_VAULT: Final = re.compile(r"/v1/vault/(items|documents|types|changes)|/v1/reminders")
-IN_VAULT: Final = re.compile(r"/v1/vault/vaults/[^/]+/(members|activity)")
 CHANGES: Final = "/v1/vault/changes"
 
 
@@ -89,7 +88,7 @@ def _is_compressible(scope: Scope) -> bool:
     if OF_VAULT.fullmatch(path):
         names = {part.partition(b"=")[0] for part in scope["query_string"].split(b"&")}
         return b"vault_id" in names or (path == CHANGES and b"content" not in names)
-    return bool(IN_VAULT.fullmatch(path) or FOR_EVERYBODY.fullmatch(path))
+    return FOR_EVERYBODY.fullmatch(path) is not None
 
 
 def accepts_gzip(headers: dict[bytes, bytes]) -> bool:

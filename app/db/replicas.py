@@ -27,10 +27,12 @@ from app.core.logging import get_log
 from app.core.redis_calls import RedisAway
 from app.db.driver import ERRORS, Driver
 from app.db.engine import make_engine, role_of
-from app.db.gate import Gate
+from app.db.gate import DatabaseAway, Gate
 from app.db.pins import Pins
 from app.db.transaction import Actor, Transaction
 
+MOST_WAIT_SECONDS: Final = 1.0
+PAUSE_SECONDS: Final = 5.0
 SAMPLE_SECONDS: Final = 0.1
 MOST_SAMPLES: Final = 1_000
 FAILURES: Final = (*ERRORS, DBAPIError, PoolTimeout)
@@ -132,6 +134,8 @@ class Replicas:
             except FAILURES as error:
                 log.warning("replica passed over", replica=replica.name, error=type(error).__name__)
                 outcome = "away"
+                if not isinstance(error, DatabaseAway):
+                    replica.gate.failed()
             if outcome == "replica":
                 info.update(role=replica.role, gate=replica.gate)
                 other.go_by(info)
@@ -162,7 +166,7 @@ class Replicas:
         return "replica" if shows and seen.position >= needed else "behind"
 
     async def _ask(self, replica: Replica, driver: Driver, newest: int) -> tuple[Seen, bool]:
-        row = await driver.fetchrow(STATE, newest)
+        row = await driver.fetchrow(STATE, newest, timeout=replica.gate.seconds)
         assert row is not None  # noqa: S101
         behind = self._samples.seconds_behind(row["position"])
         lag.labels(replica.name).set(round(behind, 3))
@@ -194,5 +198,5 @@ async def position_of(engine: AsyncEngine) -> int:
 def _replica(settings: Settings, url: str) -> Replica:
     parts = urlsplit(url)
     name = f"replica {parts.hostname or 'local'}:{parts.port or 5432}"
-    gate = Gate(settings.database_connect_timeout_seconds, name)
+    gate = Gate(min(MOST_WAIT_SECONDS, settings.database_connect_timeout_seconds), name, PAUSE_SECONDS)
     return Replica(name, make_engine(settings, url), gate, role_of(url))

@@ -14,3 +14,10 @@ class SocketsUnavailable(AppError):
 
     status = 501
     title = "WebSockets are not offered here; server-sent events are"
+
+
+class TooSlow(AppError):
+    """408: somebody who follows takes no message."""
+
+    status = 408
+    title = "You take no messages"

@@ -29,7 +29,7 @@ SCOPE: Final = "vault:read"
 KINDS: Final = {SCOPE: (*vaults.KEPT, "job", "notification"), "agents:run": ("run",)}
 """By the scopes that they need."""
 PAGE: Final = 200
-MOST_SEEN: Final = 20_000
+MOST_SEEN: Final = 10_000  # while a transaction goes on for long, what comes after so many is told bit by bit
 GATHERING_SECONDS: Final = 0.05
 AGAIN_SECONDS: Final = 2.0
 
@@ -139,7 +139,7 @@ class Reader:
                 return
             self._away_since = None
             fresh = self._fresh(page)
-            more = page.is_cut and not page.reset
+            more = page.is_cut and not page.reset and len(self._seen) < MOST_SEEN
             if page.reset:
                 self._cursor = page.present
                 yield self._told("reset")
@@ -160,10 +160,8 @@ class Reader:
         """The rows of a page that were not told; the cursor moves on."""
         fresh = [row for row in page.rows if (row["xid"], row["number"]) not in self._seen]
         self._cursor, settled = page.until, (page.position.xid, page.position.number)
-        seen = self._seen | {(row["xid"], row["number"]) for row in fresh}
-        self._seen = {each for each in seen if each > settled}
-        if len(self._seen) > MOST_SEEN:  # they come again, which does no harm
-            self._seen.clear()
+        self._seen.update((row["xid"], row["number"]) for row in fresh)
+        self._seen = {each for each in self._seen if each > settled}
         return fresh
 
     def _told(self, kind: Kind, changes: list[dict[str, Any]] | None = None) -> Told:

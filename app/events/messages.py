@@ -14,6 +14,7 @@ from app.api.openapi import event_stream
 from app.core.errors import AppError
 from app.db.runtime import current
 from app.events import measures
+from app.events.errors import TooSlow
 from app.events.following import Told
 from app.events.schemas import EventRead
 
@@ -68,7 +69,7 @@ class EventStream(StreamingResponse):
                     async with asyncio.timeout(seconds):
                         await send(message)
                 except TimeoutError:
-                    end.reason = "slow"
+                    end.reason = TooSlow.code()
                     raise
 
             with suppress(TimeoutError, ClientDisconnect):

@@ -20,7 +20,7 @@ from app.core.errors import AppError
 from app.db.runtime import current
 from app.db.session import session_scope
 from app.events import measures
-from app.events.errors import SocketsUnavailable, TooManyStreams
+from app.events.errors import SocketsUnavailable, TooManyStreams, TooSlow
 from app.events.following import SCOPE, Subscription, follow
 from app.events.messages import DOCUMENTED, EventStream, as_text
 from app.vault import service as vaults
@@ -28,7 +28,6 @@ from app.vault.errors import VaultNotFound
 
 LAMBDA: Final = "aws.event"  # in the scope of a request that Mangum brings: its answer is sent when it is whole
 RESTARTS: Final = 1_012  # service restart (IANA, WebSocket Close Code Number Registry)
-SLOW: Final = 4_408
 MOST_VAULTS: Final = 100
 GOODBYE_SECONDS: Final = 2.0
 
@@ -126,8 +125,6 @@ async def _outcome(socket: WebSocket, since: str | None, vault_ids: list[UUID] |
         return await _tell_while_there(socket, subscription)
     except WebSocketDisconnect:
         return 1_000, "gone"
-    except TimeoutError:
-        return SLOW, "slow"
     except AppError as error:
         return CLOSED + error.status, error.code()
     except OUTAGES as error:
@@ -162,12 +159,15 @@ async def _tell_while_there(socket: WebSocket, subscription: Subscription) -> tu
 
 
 async def _tell(socket: WebSocket, subscription: Subscription) -> None:
-    """Send messages until the process ends. Raises as `follow`; `TimeoutError` for who takes none."""
+    """Send messages until the process ends. Raises as `follow`; `TooSlow`, `WebSocketDisconnect`."""
     seconds = current().settings.event_send_seconds
     async with aclosing(follow(subscription)) as messages:
         async for told in messages:
-            async with asyncio.timeout(seconds):
-                await socket.send_text(as_text(told))
+            try:
+                async with asyncio.timeout(seconds):
+                    await socket.send_text(as_text(told))
+            except TimeoutError:
+                raise TooSlow from None
             measures.told.labels("websocket").inc(len(told.changes))
 
 

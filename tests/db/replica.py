@@ -1,6 +1,7 @@
 """A streaming replica of the tests' PostgreSQL, made by pg_basebackup."""
 
 import asyncio
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
+import psutil
 
 from app.cli.embedded.command import run, start, stop
 from app.cli.embedded.files import private_folder
@@ -73,6 +75,11 @@ class ReplicaServer:
             yield
         finally:
             stop(process, command.stop_signal)
+
+    def freeze(self, *, frozen: bool = True) -> None:
+        """Let it answer nothing, without closing anything."""
+        for each in (psutil.Process(self._process.pid), *psutil.Process(self._process.pid).children(recursive=True)):
+            each.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
 
     def kill(self) -> None:
         self._process.kill()

@@ -23,7 +23,7 @@ from app.main import create_app
 from app.vault import service as vaults
 from tests.conftest import drain_jobs
 from tests.db.replica import ReplicaServer, make_replica
-from tests.factories import TestUser, auth, make_item, make_member, make_user, make_vault, principal_of
+from tests.factories import TestUser, auth, make_document, make_item, make_member, make_user, make_vault, principal_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 ITEMS = "/v1/vault/items"
@@ -110,6 +110,12 @@ async def test_reads_go_to_the_replica_and_show_the_same(place: Place):
     ):
         answer, outcome = await place.get(path, owner)
         assert (answer.status_code, outcome) == (200, "replica"), (path, answer.text)
+    document = await make_document(owner, vault)
+    await drain_jobs(place.runtime.settings)
+    await place.settled()
+    for path in (f"/v1/vault/documents/{document.id}", f"/v1/rag/documents/{document.id}/fields"):
+        answer, outcome = await place.get(path, owner)
+        assert outcome == "replica", (path, answer.text)
     found = await place.client.post("/v1/vault/search", json={"query": "Kept by both"}, headers=auth(owner))
     assert str(item.id) in found.text
 
@@ -275,6 +281,24 @@ async def test_a_replica_that_is_killed_costs_nobody_an_answer(
     name = place.runtime.replicas.all[0].name
     assert (ready.status_code, ready.json()["parts"][name]) == (200, "down")
     assert finding.state == "failed"
+
+
+async def test_a_replica_that_is_silent_is_soon_left_alone(place: Place):
+    owner = await make_user()
+    await place.settled()
+    assert (await place.get(ITEMS, owner))[1] == "replica"
+    place.server.freeze()
+    try:
+        answers = [await place.get(ITEMS, owner) for _ in range(6)]
+        ready = await place.client.get("/health/ready")
+    finally:
+        place.server.freeze(frozen=False)
+    outcome = ""
+    while outcome != "replica":
+        _, outcome = await place.get(ITEMS, owner)
+
+    assert {(answer.status_code, outcome) for answer, outcome in answers} == {(200, "away")}
+    assert (ready.status_code, ready.json()["parts"][place.runtime.replicas.all[0].name]) == (200, "down")
 
 
 async def test_one_that_fails_in_the_middle_of_a_read_is_replaced_by_the_primary(

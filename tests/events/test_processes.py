@@ -145,7 +145,7 @@ async def test_who_takes_nothing_is_dropped_and_goes_on_without_a_gap(
                     metrics = httpx.AsyncClient(base_url=url)
                     async with metrics:
                         shown = (await metrics.get("/metrics")).text
-                    if value(shown, 'lifevault_event_stream_ends_total{reason="slow",transport="websocket"}'):
+                    if value(shown, 'lifevault_event_stream_ends_total{reason="too-slow",transport="websocket"}'):
                         break
                 else:
                     pytest.fail("it was not dropped")
