@@ -68,6 +68,9 @@ class OperationSettings(BaseSettings):
     replica_lag_seconds: float = Field(
         default=5, gt=0, description="Replicas that are further behind than this are not read from."
     )
+    replica_wait_seconds: float = Field(
+        default=1, gt=0, description="Longest wait for a replica, before the primary is read from instead."
+    )
     replica_pin_seconds: int = Field(
         default=60, ge=1, description="How long it is remembered who has changed something; longer than the lag."
     )

@@ -15,10 +15,13 @@ from app.db.slow import slow_log, watch_statements
 SUPABASE_POOLER_PORT = 6543
 
 
-def make_engine(settings: Settings, url: str) -> AsyncEngine:
-    """An engine in autocommit mode: `app.db.transaction` sends BEGIN and COMMIT, so that nothing is sent besides."""
+def make_engine(settings: Settings, url: str, connect_seconds: float) -> AsyncEngine:
+    """An engine in autocommit mode: `app.db.transaction` sends BEGIN and COMMIT, so that nothing is sent besides.
+
+    So long a connection is waited for at most.
+    """
     arguments: dict[str, Any] = {
-        "timeout": settings.database_connect_timeout_seconds,
+        "timeout": connect_seconds,
         "command_timeout": settings.database_timeout_seconds,
     }
     engine_arguments: dict[str, Any] = {}
@@ -39,7 +42,7 @@ def make_engine(settings: Settings, url: str) -> AsyncEngine:
         isolation_level="AUTOCOMMIT",
         pool_size=settings.database_pool_size,
         max_overflow=settings.database_pool_overflow,
-        pool_timeout=settings.database_connect_timeout_seconds,
+        pool_timeout=connect_seconds,
         **engine_arguments,
     )
     watch_pool(engine.sync_engine)

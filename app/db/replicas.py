@@ -31,7 +31,6 @@ from app.db.gate import DatabaseAway, Gate
 from app.db.pins import Pins
 from app.db.transaction import Actor, Transaction
 
-MOST_WAIT_SECONDS: Final = 1.0
 PAUSE_SECONDS: Final = 5.0
 SAMPLE_SECONDS: Final = 0.1
 MOST_SAMPLES: Final = 1_000
@@ -198,5 +197,6 @@ async def position_of(engine: AsyncEngine) -> int:
 def _replica(settings: Settings, url: str) -> Replica:
     parts = urlsplit(url)
     name = f"replica {parts.hostname or 'local'}:{parts.port or 5432}"
-    gate = Gate(min(MOST_WAIT_SECONDS, settings.database_connect_timeout_seconds), name, PAUSE_SECONDS)
-    return Replica(name, make_engine(settings, url), gate, role_of(url))
+    gate = Gate(settings.replica_wait_seconds, name, PAUSE_SECONDS)
+    engine = make_engine(settings, url, settings.replica_wait_seconds)
+    return Replica(name, engine, gate, role_of(url))

@@ -115,7 +115,7 @@ new_session: async_sessionmaker[LazySession] = async_sessionmaker(class_=LazySes
 def connect(settings: Settings, gate: Gate) -> AsyncEngine:
     """The engine of this process; `new_session` uses it from now on."""
     url = settings.database_url.get_secret_value()
-    engine = make_engine(settings, url)
+    engine = make_engine(settings, url, settings.database_connect_timeout_seconds)
     new_session.configure(bind=engine, info={"role": role_of(url), "gate": gate})
     return engine
 

@@ -77,7 +77,8 @@ async def placed(
     runtime: Runtime, postgres: PostgresUrls, server: ReplicaServer, **changes: Any
 ) -> AsyncIterator[Place]:
     name = runtime.settings.database_url.get_secret_value().rpartition("/")[2]
-    changes = {"database_replica_urls": SecretStr(server.url(name)), "replica_lag_seconds": 600.0, **changes}
+    patience = {"replica_lag_seconds": 600.0, "replica_wait_seconds": 20.0, "database_connect_timeout_seconds": 20.0}
+    changes = {"database_replica_urls": SecretStr(server.url(name)), **patience, **changes}
     settings = runtime.settings.model_copy(update=changes)
     settings.__dict__.pop("replica_urls", None)
     opened = open_runtime(settings)
@@ -283,19 +284,21 @@ async def test_a_replica_that_is_killed_costs_nobody_an_answer(
     assert finding.state == "failed"
 
 
-async def test_a_replica_that_is_silent_is_soon_left_alone(place: Place):
-    owner = await make_user()
-    await place.settled()
-    assert (await place.get(ITEMS, owner))[1] == "replica"
-    place.server.freeze()
-    try:
-        answers = [await place.get(ITEMS, owner) for _ in range(6)]
-        ready = await place.client.get("/health/ready")
-    finally:
-        place.server.freeze(frozen=False)
-    outcome = ""
-    while outcome != "replica":
-        _, outcome = await place.get(ITEMS, owner)
+async def test_a_replica_that_is_silent_is_soon_left_alone(
+    runtime: Runtime, postgres: PostgresUrls, server: ReplicaServer
+):
+    async with placed(runtime, postgres, server, replica_wait_seconds=0.5) as place:
+        owner = await make_user()
+        await place.settled()
+        server.freeze()
+        try:
+            answers = [await place.get(ITEMS, owner) for _ in range(6)]
+            ready = await place.client.get("/health/ready")
+        finally:
+            server.freeze(frozen=False)
+        outcome = ""
+        while outcome != "replica":
+            _, outcome = await place.get(ITEMS, owner)
 
     assert {(answer.status_code, outcome) for answer, outcome in answers} == {(200, "away")}
     assert (ready.status_code, ready.json()["parts"][place.runtime.replicas.all[0].name]) == (200, "down")
