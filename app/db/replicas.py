@@ -49,6 +49,7 @@ POSITION: Final = "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"
 # One that was promoted counts transactions of its own, and is no replica any more.
 STATE: Final = """SELECT pg_is_in_recovery() AS follows,
   coalesce(pg_last_wal_replay_lsn() - '0/0', 0)::bigint AS position,
+  coalesce(extract(epoch FROM now() - pg_last_xact_replay_timestamp()), 0)::float AS age,
   $1::bigint = 0 OR pg_visible_in_snapshot($1::bigint::text::xid8, pg_current_snapshot()) AS shows"""
 
 reads: Final = Counter(
@@ -84,10 +85,16 @@ class Samples:
         if not self._samples or (now >= self._samples[-1][0] + SAMPLE_SECONDS and position > self._samples[-1][1]):
             self._samples.append((now, position))
 
-    def seconds_behind(self, position: int) -> float:
-        """How long ago the log first went beyond this place; 0 if it was not seen to."""
+    def seconds_behind(self, position: int, age: float) -> float:
+        """How long ago the log first went beyond this place; 0 if it was not seen to.
+
+        When it is beyond in all that was seen, `age` says it: that of the last commit that the replica shows.
+        """
         beyond = next((at for at, place in self._samples if place > position), None)
-        return 0.0 if beyond is None else time.monotonic() - beyond
+        if beyond is None:
+            return 0.0
+        seconds = time.monotonic() - beyond
+        return max(seconds, age) if beyond == self._samples[0][0] else seconds
 
 
 @dataclass
@@ -167,7 +174,7 @@ class Replicas:
     async def _ask(self, replica: Replica, driver: Driver, newest: int) -> tuple[Seen, bool]:
         row = await driver.fetchrow(STATE, newest, timeout=replica.gate.seconds)
         assert row is not None  # noqa: S101
-        behind = self._samples.seconds_behind(row["position"])
+        behind = self._samples.seconds_behind(row["position"], row["age"])
         lag.labels(replica.name).set(round(behind, 3))
         return Seen(row["follows"], behind, row["position"]), bool(row["shows"])
 

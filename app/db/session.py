@@ -1,6 +1,6 @@
 """Sessions: transactions for an actor, on the connection of the driver, with the ORM for whoever needs it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, NoReturn
 
@@ -22,13 +22,13 @@ NOT_FOUND: Final = "SELECT 0"
 class OrmSession(Session):
     """The ORM within a transaction that is begun and ended by somebody else."""
 
-    def __init__(self, *, transaction: Transaction, **options: Any) -> None:
+    def __init__(self, *, transaction: Callable[[], Transaction], **options: Any) -> None:
         super().__init__(**options)
-        self._on = transaction
+        self._transaction_of = transaction
 
     def get_bind(self, *_: Any, **__: Any) -> Connection:
         """The connection of the transaction, which begins if it has not."""
-        return self._on.connection()
+        return self._transaction_of().connection()
 
 
 class LazySession(AsyncSession):
@@ -50,7 +50,7 @@ class LazySession(AsyncSession):
     def __getattr__(self, name: str) -> Any:
         if name not in ("sync_session", "_proxied"):
             raise AttributeError(name)
-        super().__init__(sync_session_class=OrmSession, transaction=self.transaction, **self._options)
+        super().__init__(sync_session_class=OrmSession, transaction=lambda: self.transaction, **self._options)
         return getattr(self, name)
 
     @property
@@ -69,7 +69,7 @@ class LazySession(AsyncSession):
     async def use_primary(self) -> None:
         """Go on on the primary, for the same actor; what was read is not read again."""
         if self.is_on_replica:
-            await self.transaction.end()
+            await self.rollback()
             self.info.update(role=self._primary_info["role"], gate=self._primary_info["gate"])
             self.transaction = Transaction(self._primary.sync_engine, self.info)
 
