@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from typing import Literal
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import text
 from starlette.responses import Response
 
 from app.api.deps import SettingsDep
 from app.api.problems import problems
+from app.api.routes import Router
 from app.core import breaker
 from app.core.errors import NotFound
 from app.core.metrics import exposition
@@ -21,7 +22,7 @@ from app.db.runtime import current
 
 PROBE_SECONDS = 3.0
 
-router = APIRouter(tags=["health"])
+router = Router(tags=["health"])
 
 
 class MetricsHidden(NotFound):

@@ -3,10 +3,11 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from app.api.deps import SessionDep
 from app.api.problems import problems
+from app.api.routes import Router
 from app.core.errors import NotFound
 from app.payments.errors import InboxEventNotFound, PaymentsOff
 from app.payments.policy import as_operator, require_operator
@@ -23,7 +24,7 @@ from app.payments.schemas.admin_books import (
 )
 from app.payments.services import inbox, reconciliation
 
-router = APIRouter(prefix="/admin")
+router = Router(prefix="/admin")
 
 
 @router.get("/events", responses=problems(NotFound))
