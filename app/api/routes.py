@@ -5,13 +5,18 @@ hundreds; a process answers requests of a few.
 """
 
 import re
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from itertools import chain
 from typing import Any, Final
 
 from fastapi import APIRouter
+from fastapi._compat import ModelField
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, APIWebSocketRoute
+from pydantic.warnings import UnsupportedFieldAttributeWarning
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match, compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -34,6 +39,13 @@ def operation_id(route: APIRoute) -> str:
     return f"{route.tags[0]}_{route.name}" if route.tags else route.name
 
 
+def parameters_of(dependant: Dependant) -> list[ModelField]:
+    """Every parameter of an endpoint and of what it depends on."""
+    own = (dependant.path_params, dependant.query_params, dependant.header_params, dependant.cookie_params)
+    below = (parameters_of(each) for each in dependant.dependencies)
+    return [*chain(*own, dependant.body_params), *chain.from_iterable(below)]
+
+
 class DeclaredRoute(BaseRoute):
     """What FastAPI needs to know to make a route, and the route itself once something asks for it."""
 
@@ -49,8 +61,13 @@ class DeclaredRoute(BaseRoute):
 
     @cached_property
     def made(self) -> APIRoute:
-        """The route as FastAPI makes it."""
-        return APIRoute(self.path, self.endpoint, methods=self.methods, **self._options)
+        """The route as FastAPI makes it, with what its parameters are checked by: models build that when it is used."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnsupportedFieldAttributeWarning)  # as FastAPI does: a parameter's alias
+            route = APIRoute(self.path, self.endpoint, methods=self.methods, **self._options)
+            for field in parameters_of(route.dependant):
+                field.validate(None)
+        return route
 
     @cached_property
     def app(self) -> ASGIApp:
@@ -122,7 +139,7 @@ class Router(APIRouter):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(
-            route_class=DeclaredRoute,  # type: ignore[arg-type]  it is only called
+            route_class=DeclaredRoute,  # type: ignore[arg-type]
             generate_unique_id_function=operation_id,
             **options,
         )
