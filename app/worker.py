@@ -14,7 +14,7 @@ from celery import Celery
 from celery.signals import beat_init, setup_logging, worker_process_shutdown
 from kombu.exceptions import OperationalError
 
-from app import models, tasks
+from app import models, tasks, ties
 from app.core.config import load_settings
 from app.core.logging import configure_logging, get_log
 from app.core.tasks import QUEUE, TASKS
@@ -26,7 +26,7 @@ from app.jobs import service as jobs
 from app.jobs.runner import run_job
 from app.jobs.workers import note_worker
 
-__all__ = ["models", "tasks"]
+__all__ = ["models", "tasks", "ties"]
 
 RELAY_SECONDS = 1.0
 LONGEST_TASK_SECONDS = 3_600

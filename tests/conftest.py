@@ -136,7 +136,7 @@ async def session(runtime: Runtime) -> AsyncIterator[AsyncSession]:
 
 
 def application(settings: Settings) -> FastAPI:
-    """The application for these settings; made once, as the first request to a new one builds all its routes."""
+    """The application for these settings; made once, as each makes its own routes."""
     for known, made in applications:
         if known is settings:
             return made
