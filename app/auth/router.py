@@ -25,11 +25,11 @@ from app.auth.errors import (
     WeakPassword,
     WrongPassword,
 )
-from app.auth.pages import router as pages_router
 from app.auth.routes.api_keys import router as api_keys_router
 from app.auth.routes.deletion import router as deletion_router
 from app.auth.routes.deps import DeviceDep, Person, Self, SignedIn
 from app.auth.routes.identities import router as identities_router
+from app.auth.routes.pages import router as pages_router
 from app.auth.routes.passkeys import router as passkeys_router
 from app.auth.routes.second_factor import router as second_factor_router
 from app.auth.schemas import (

@@ -8,7 +8,7 @@ from pydantic import StringConstraints
 from starlette.responses import Response
 
 from app.api.routes import Router
-from app.auth.pages import page
+from app.auth.routes.pages import page
 from app.core.errors import AppError
 from app.core.schemas import RequestModel
 from app.reminders import service
