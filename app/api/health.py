@@ -8,6 +8,7 @@ from typing import Literal
 
 from fastapi import Request
 from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import Field
 from sqlalchemy import text
 from starlette.responses import Response
 
@@ -32,9 +33,10 @@ class MetricsHidden(NotFound):
 
 
 class Live(ResponseModel):
-    """The process answers."""
+    """The process answers. `release` is what was deployed, if it was given a name."""
 
     status: Literal["ok"]
+    release: str = Field(examples=["2026.11.29-2d6c4f4"])
 
 
 class Ready(ResponseModel):
@@ -45,9 +47,9 @@ class Ready(ResponseModel):
 
 
 @router.get("/health/live")
-async def live() -> Live:
-    """Tell that the process lives."""
-    return Live(status="ok")
+async def live(settings: SettingsDep) -> Live:
+    """Tell that the process lives, and which release it is."""
+    return Live(status="ok", release=settings.release)
 
 
 @router.get(
