@@ -5,14 +5,11 @@ import base64
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
 import pytest
-from alembic import command
-from alembic.config import Config
 from fastapi import FastAPI
 from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
@@ -29,12 +26,13 @@ from app.db.session import new_session, session_scope
 from app.jobs import service as jobs
 from app.jobs.runner import run_job
 from app.main import create_app
+from tests.prepared import copy_server, furnish, prepared_server
 from tests.stack import Stack, free_port
 
 hypothesis_settings.register_profile("lifevault", deadline=None)  # how fast it is, benchmarks measure
 hypothesis_settings.load_profile("lifevault")
 
-ROOT = Path(__file__).parent.parent
+TEMPLATE = "lifevault_template"
 assert tasks.__all__  # importing them registers every package's tasks
 applications: deque[tuple[Settings, FastAPI]] = deque(maxlen=8)
 configure_logging()  # pytest shows the lines beside a failure
@@ -49,15 +47,13 @@ def random_key() -> str:
     return base64.b64encode(os.urandom(32)).decode()
 
 
-def migrate(url: str, revision: str = "head") -> None:
-    config = Config(ROOT / "alembic.ini")
-    config.attributes["url"] = url
-    command.upgrade(config, revision)
-
-
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresUrls]:
-    with embedded_postgres(tmp_path_factory.mktemp("postgres"), durable=False) as urls:
+    """A server whose database `lifevault` has the newest schema, as has its template."""
+    folder = tmp_path_factory.mktemp("postgres")
+    copy_server(prepared_server(tmp_path_factory), folder)
+    with embedded_postgres(folder, durable=False) as urls:
+        asyncio.run(as_superuser(urls, f"CREATE DATABASE {TEMPLATE} TEMPLATE lifevault OWNER lifevault_owner"))
         yield urls
 
 
@@ -69,7 +65,6 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def settings(postgres: PostgresUrls, valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    migrate(postgres.owner)
     return load_settings(
         environment="test",
         database_url=postgres.app,
@@ -105,20 +100,11 @@ def at(url: str, database: str) -> str:
     return f"{url.rpartition('/')[0]}/{database}"
 
 
-@pytest.fixture(scope="session")
-def template(postgres: PostgresUrls) -> str:
-    """The name of a migrated database that nobody uses, for copies of it."""
-    name = "lifevault_template"
-    asyncio.run(as_superuser(postgres, f"CREATE DATABASE {name} OWNER lifevault_owner"))
-    migrate(at(postgres.owner, name))
-    return name
-
-
 @pytest.fixture
-async def own_database(runtime: Runtime, postgres: PostgresUrls, template: str) -> AsyncIterator[Runtime]:
+async def own_database(runtime: Runtime, postgres: PostgresUrls) -> AsyncIterator[Runtime]:
     """A new database for this test alone, and the runtime that works on it; name it before what makes rows."""
     name = f"own_{uuid4().hex}"
-    await as_superuser(postgres, f"CREATE DATABASE {name} TEMPLATE {template} OWNER lifevault_owner")
+    await as_superuser(postgres, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER lifevault_owner")
     urls = {"database_url": at(postgres.app, name), "migration_database_url": at(postgres.owner, name)}
     settings = runtime.settings.model_copy(update={key: SecretStr(url) for key, url in urls.items()})
     yield open_runtime(settings)
@@ -193,5 +179,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def _new_stack(factory: pytest.TempPathFactory, environment: dict[str, str]) -> Stack:
     folder = factory.mktemp("a home") / "data of the fämily"
-    folder.mkdir()
+    if "DATABASE_URL" not in environment:
+        furnish(prepared_server(factory), folder)
     return Stack(folder, free_port(), environment)
