@@ -26,6 +26,7 @@ from app.db.session import new_session, session_scope
 from app.jobs import service as jobs
 from app.jobs.runner import run_job
 from app.main import create_app
+from tests import ROOT
 from tests.prepared import copy_server, furnish, prepared_server
 from tests.stack import Stack, free_port
 
@@ -33,9 +34,27 @@ hypothesis_settings.register_profile("lifevault", deadline=None)  # how fast it 
 hypothesis_settings.load_profile("lifevault")
 
 TEMPLATE = "lifevault_template"
+LONGEST = (
+    "system/test_schemathesis.py",
+    "cli/test_up.py",
+    "exports/test_clients.py",
+    "rag/test_parsing_hostile.py",
+    "system/test_kills.py",
+    "system/test_key_rotation.py",
+    "payments/faults/test_faults.py",
+    "payments/books/test_credit_histories.py",
+    "rag/test_model_answers.py",
+    "system/test_backup.py",
+)
+"""The files that take a minute or so; they begin, so that none of them runs alone at the end."""
 assert tasks.__all__  # importing them registers every package's tasks
 applications: deque[tuple[Settings, FastAPI]] = deque(maxlen=8)
 configure_logging()  # pytest shows the lines beside a failure
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")
