@@ -13,17 +13,21 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import tasks
 from app.cli.embedded.postgres import PostgresUrls, embedded_postgres
 from app.cli.embedded.valkey import embedded_valkey
+from app.core.clock import new_id
 from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
 from app.db import runtime as runtimes
+from app.db.models import OutboxEvent
 from app.db.runtime import Runtime, close_runtime, open_runtime
 from app.db.session import new_session, session_scope
 from app.jobs import service as jobs
+from app.jobs.models import Job
 from app.jobs.runner import run_job
 from app.main import create_app
 from tests import ROOT
@@ -49,6 +53,7 @@ LONGEST = (
 """The files that take a minute or so; they begin, so that none of them runs alone at the end."""
 assert tasks.__all__  # importing them registers every package's tasks
 applications: deque[tuple[Settings, FastAPI]] = deque(maxlen=8)
+first_ids: deque[UUID] = deque(maxlen=1)
 configure_logging()  # pytest shows the lines beside a failure
 
 
@@ -157,8 +162,20 @@ async def client(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.fixture(scope="module", autouse=True)
+def first_id() -> None:
+    """From where on ids are those of the tests of this file."""
+    first_ids.append(new_id())
+
+
 async def drain_jobs(settings: Settings, rounds: int = 20) -> list[UUID]:
-    """Do all the background work that is due, in this process, as the worker would; returns the jobs it ran."""
+    """Do all the background work that is due, in this process, as the worker would; returns the jobs it ran.
+
+    What the tests of other files have left is forgotten.
+    """
+    async with session_scope() as session:
+        for table in (OutboxEvent, Job):
+            await session.execute(delete(table).where(table.id < first_ids[-1]))
     ran = []
     for _ in range(rounds):
         async with session_scope() as session:
