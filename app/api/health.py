@@ -7,7 +7,7 @@ from functools import partial
 from ipaddress import ip_address
 from typing import Literal
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import Field
 from sqlalchemy import text
@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from app.api.deps import SettingsDep
 from app.api.problems import problems
+from app.api.routes import Router
 from app.core import breaker
 from app.core.errors import NotFound
 from app.core.metrics import exposition
@@ -24,7 +25,7 @@ from app.db.runtime import current
 
 PROBE_SECONDS = 3.0
 
-router = APIRouter(tags=["health"])
+router = Router(tags=["health"])
 
 
 class MetricsHidden(NotFound):

@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.core.config import Settings
 from app.core.logging import get_log
 from app.core.redis_calls import RedisAway
-from app.db.driver import ERRORS, Driver
+from app.db.driver import ERRORS, Driver, as_database_error
 from app.db.engine import make_engine, role_of
 from app.db.gate import DatabaseAway, Gate
 from app.db.pins import Pins
@@ -142,6 +142,9 @@ class Replicas:
                 outcome = "away"
                 if not isinstance(error, DatabaseAway):
                     replica.gate.failed()
+            except BaseException:  # whoever asked has gone
+                await other.end()
+                raise
             if outcome == "replica":
                 info.update(role=replica.role, gate=replica.gate)
                 other.go_by(info)
@@ -154,7 +157,10 @@ class Replicas:
         return other
 
     async def _newest(self, driver: Driver, person: str) -> int:
-        row = await driver.fetchrow(CONCERNING, person)
+        try:
+            row = await driver.fetchrow(CONCERNING, person)
+        except ERRORS as error:
+            raise as_database_error(error) from error
         assert row is not None  # noqa: S101
         self._samples.add(row["position"])
         return int(row["newest"])

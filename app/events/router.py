@@ -6,13 +6,14 @@ from contextlib import aclosing, suppress
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request, Security, WebSocket
+from fastapi import Header, Query, Request, Security, WebSocket
 from starlette.responses import StreamingResponse
 from starlette.websockets import WebSocketDisconnect
 
 from app.api.deps import SessionDep, get_principal, oauth2
 from app.api.pages import CursorText, InvalidCursor, parse_cursor
 from app.api.problems import OUTAGES, outage_of, problems, render_error
+from app.api.routes import Router
 from app.api.sockets import CLOSED, OriginRefused, admitted, check_origin, token_of
 from app.auth import service as auth
 from app.auth.principal import Principal
@@ -31,7 +32,7 @@ RESTARTS: Final = 1_012  # service restart (IANA, WebSocket Close Code Number Re
 MOST_VAULTS: Final = 100
 GOODBYE_SECONDS: Final = 2.0
 
-router = APIRouter(tags=["events"])
+router = Router(tags=["events"])
 
 Reader = Annotated[Principal, Security(get_principal, scopes=[SCOPE])]
 Token = Annotated[str | None, Security(oauth2)]

@@ -8,10 +8,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from alembic import command
-from alembic.config import Config
 
 from app.cli.embedded.postgres import PostgresUrls
-from tests.conftest import ROOT
+from tests.prepared import alembic_config
 
 pytestmark = pytest.mark.anyio
 
@@ -32,14 +31,8 @@ def empty_database(postgres: PostgresUrls) -> Iterator[str]:
     asyncio.run(run(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
-def config_for(url: str) -> Config:
-    config = Config(ROOT / "alembic.ini")
-    config.attributes["url"] = url
-    return config
-
-
 def test_migrations_go_up_and_down_and_up_again_and_match_the_models(empty_database):
-    config = config_for(empty_database)
+    config = alembic_config(empty_database)
 
     command.upgrade(config, "head")
     command.downgrade(config, "base")
@@ -50,11 +43,11 @@ def test_migrations_go_up_and_down_and_up_again_and_match_the_models(empty_datab
 
 def test_of_several_that_migrate_at_once_all_but_one_wait(empty_database):
     """Indexes that are made concurrently wait for every statement that runs, and so for none of those who wait here."""
-    code = "import sys; from tests.conftest import migrate; migrate(sys.argv[1])"
-    processes = [subprocess.Popen([sys.executable, "-c", code, empty_database], cwd=ROOT) for _ in range(3)]
+    code = "import sys; from tests.prepared import migrate; migrate(sys.argv[1])"
+    processes = [subprocess.Popen([sys.executable, "-c", code, empty_database]) for _ in range(3)]
 
     assert [process.wait(300) for process in processes] == [0, 0, 0]
-    command.check(config_for(empty_database))
+    command.check(alembic_config(empty_database))
 
 
 async def test_every_table_forces_row_level_security_on_the_application(postgres, runtime):

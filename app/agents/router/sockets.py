@@ -6,11 +6,12 @@ from typing import Annotated, Final
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Query, WebSocket
+from fastapi import Query, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from app.agents import events, runs
 from app.agents.errors import RunOver
+from app.api.routes import Router
 from app.api.sockets import CLOSED, admitted, message_of, token_of
 from app.auth.principal import Principal
 from app.core.errors import AppError, BadRequest
@@ -18,7 +19,7 @@ from app.db.session import session_scope
 
 SCOPE: Final = "agents:run"
 
-router = APIRouter(prefix="/agents")
+router = Router(prefix="/agents")
 
 
 @router.websocket("/runs/{run_id:uuid}/socket")

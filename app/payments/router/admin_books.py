@@ -3,10 +3,11 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from app.api.deps import SessionDep
 from app.api.problems import problems
+from app.api.routes import Router
 from app.core.errors import NotFound
 from app.payments.errors import InboxEventNotFound, PaymentsOff, ReconciliationNotFound
 from app.payments.policy import as_operator
@@ -24,7 +25,7 @@ from app.payments.schemas.admin_books import (
 )
 from app.payments.services import inbox, reconciliation
 
-router = APIRouter(prefix="/admin")
+router = Router(prefix="/admin")
 
 
 @router.get("/events", responses=problems(NotFound))

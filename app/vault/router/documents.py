@@ -3,12 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 
 from app.api.conditional import LISTED, NOT_MODIFIED, TAGGED, IfNoneMatch, unless_same
 from app.api.deps import SessionDep
 from app.api.pages import InvalidCursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.vault import service
 from app.vault.errors import (
     ContentDamaged,
@@ -32,7 +33,7 @@ from app.vault.schemas.documents import (
     VersionsPruned,
 )
 
-router = APIRouter(prefix="/documents")
+router = Router(prefix="/documents")
 
 
 @router.get(

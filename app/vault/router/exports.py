@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Response
+from fastapi import Header, Response
 from starlette.responses import StreamingResponse
 
 from app.api.conditional import IfNoneMatch
@@ -11,6 +11,7 @@ from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.pages import InvalidCursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth.errors import SessionNeeded, StepUpRequired
 from app.core.etags import etag, matches
 from app.vault import service
@@ -21,7 +22,7 @@ from app.vault.router.downloads import KNOWN, PART, WHOLE, Range, headers_of, st
 from app.vault.router.queries import Pages, next_cursor
 from app.vault.schemas.exports import ExportCreate, ExportPage, ExportRead
 
-router = APIRouter(prefix="/exports")
+router = Router(prefix="/exports")
 
 
 @router.post(

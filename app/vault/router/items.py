@@ -2,13 +2,14 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from app.api.conditional import LISTED, NOT_MODIFIED, TAGGED, IfNoneMatch, unless_same
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.pages import InvalidCursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.vault import service
 from app.vault.errors import (
     ContentDamaged,
@@ -34,7 +35,7 @@ from app.vault.schemas.items import (
     ItemVersionRead,
 )
 
-router = APIRouter()
+router = Router()
 
 
 @router.post(

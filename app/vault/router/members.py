@@ -2,12 +2,13 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from app.api.conditional import LISTED, IfNoneMatch, unless_same
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.problems import problems
+from app.api.routes import Router
 from app.vault import service
 from app.vault.errors import (
     AlreadyMember,
@@ -34,7 +35,7 @@ from app.vault.schemas.vaults import (
     VaultRead,
 )
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/vaults/{vault_id}/members", response_model=MemberList, responses={**LISTED, **problems(VaultNotFound)})
