@@ -13,7 +13,8 @@ from app.cli.embedded.postgres import PostgresUrls, embedded_postgres
 from app.cli.embedded.valkey import embedded_valkey
 from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
-from tests.conftest import migrate, random_key
+from tests.conftest import random_key
+from tests.prepared import migrate
 
 
 @dataclass(frozen=True)
