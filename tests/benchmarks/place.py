@@ -27,7 +27,11 @@ class Place:
 
     def settings(self, **values: Any) -> Settings:
         """Settings with new keys and without rate limits; `values` change them."""
-        defaults = {
+        return load_settings(**(self.values() | values))
+
+    def values(self) -> dict[str, Any]:
+        """The values of such settings."""
+        return {
             "environment": "development",
             "database_url": self.postgres.app,
             "migration_database_url": self.postgres.owner,
@@ -41,7 +45,6 @@ class Place:
             "rate_limit_per_minute": 0,
             "anonymous_rate_limit_per_minute": 0,
         }
-        return load_settings(**(defaults | values))
 
 
 @contextlib.contextmanager
