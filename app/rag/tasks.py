@@ -4,12 +4,17 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.core.clock import utc_now
+from app.core.logging import get_log
 from app.core.tasks import task
+from app.db.runtime import current
 from app.db.session import Actor, session_scope
 from app.jobs.service import JobRun
 from app.rag import ingest as reading
 from app.rag import previews, renewal, service
+from app.rag.pgvector import storing
 from app.vault import service as vaults
+
+log = get_log(__name__)
 
 
 @task(vaults.READ_JOB)
@@ -43,3 +48,32 @@ async def sweep_artifacts(now: datetime | None = None) -> int:
 async def sweep_previews(now: datetime | None = None) -> int:
     """Delete pictures of pages that were made long ago; they are made again when somebody looks. Returns how many."""
     return await previews.sweep(now or utc_now())
+
+
+@task("rag.store_chosen_vectors", on="rag.index_chosen")
+async def store_chosen_vectors(vault_id: str) -> int:
+    """Copy the vectors of a vault whose owner has just chosen that; returns how many times some were copied."""
+    del vault_id
+    return await store_vectors()
+
+
+@task("rag.store_vectors", every=timedelta(minutes=1))
+async def store_vectors() -> int:
+    """Copy vectors that PostgreSQL is to compare, or delete all copies if the installation does not want them.
+
+    Returns how many batches of indexes were copied, or how many indexes lost their copy.
+    """
+    wanted = current().settings.vector_index == "pgvector"
+    async with session_scope() as session:
+        if not wanted:
+            return await storing.drop_all(session)
+        if await storing.is_missing(session):
+            log.error("vectors have no place in the database: run lifevault migrate")
+            return 0
+    batches, last = 0, None
+    while True:
+        async with session_scope() as session:
+            last = await storing.store_next(session, last)
+        if last is None:
+            return batches
+        batches += 1

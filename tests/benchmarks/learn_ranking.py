@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.rag import weights
+from app.rag.asked import take_apart
 from app.rag.confidence import evidence
 from app.rag.embedder import Embedder
 from app.rag.evaluation.dataset import (
@@ -97,7 +98,8 @@ def make_case(
     data: EvaluationSet, papers: list[Paper], question: Question, vault: Sequence[int], embedder: Embedder | None
 ) -> Case:
     vector = embedder.embed_query(question.text) if embedder else None
-    signals = gather(Scope(open_shelves(papers[at].shard for at in vault)), question.text, vector, embedder)
+    scope = Scope(open_shelves(papers[at].shard for at in vault))
+    signals = gather(take_apart(scope, question.text, vector, embedder))
     candidates = np.lexsort((np.arange(len(signals.fused)), -signals.fused))[:CANDIDATES]
     texts = [text for at in vault for text in data.documents[at].passages.values()]
     found = features(signals, candidates, [texts[candidate] for candidate in candidates])

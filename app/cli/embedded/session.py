@@ -22,6 +22,7 @@ from app.cli.embedded.running import read_record, run_file, running_instance
 from app.cli.embedded.supervisor import Supervisor
 from app.cli.embedded.terminal import Terminal
 from app.core.config import SettingsError
+from app.db.engine import asyncpg_url
 
 DEFAULT_PORT = 8000
 PORTS_TRIED = 100
@@ -160,8 +161,21 @@ async def _start(supervisor: Supervisor, instance: Instance, terminal: Terminal,
     if not await is_current(instance.database_url):
         with terminal.step("Bring the database to the newest schema"):
             await supervisor.run(migration_spec(instance))
+    if instance.compares_vectors:
+        with terminal.step("Find the place of vectors in the database"):
+            await _make_place_for_vectors(instance)
     with terminal.step("Start api, worker, beat"):
         await supervisor.start(application_specs(instance, listener))
+
+
+async def _make_place_for_vectors(instance: Instance) -> None:
+    from app.rag.pgvector.table import ExtensionMissing, create_table  # noqa: PLC0415  seldom wanted
+
+    postgres = instance.postgres
+    try:
+        await create_table(asyncpg_url(instance.database_url), postgres.urls.superuser if postgres else None)
+    except ExtensionMissing as error:
+        raise EmbeddedError(str(error)) from None
 
 
 def _listen_to_signals(told_to_stop: asyncio.Event, supervisor: Supervisor, terminal: Terminal) -> None:
