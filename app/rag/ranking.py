@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.rag.asked import NOWHERE, Asked, Products, take_apart
-from app.rag.confidence import evidence
+from app.rag.confidence import evidence, lead
 from app.rag.embedder import Embedder
 from app.rag.features import features as features_of
 from app.rag.fields.shapes import Field
@@ -118,7 +118,7 @@ def rank(
     signals, candidates = found.signals, found.candidates[there]
     relevance = weigh(features_of(signals, candidates, [texts[at] or "" for at in there]), RELEVANCE[signals.dense])
     order = _best(relevance, limit)
-    known = evidence(signals, int(candidates[order[0]])) | {"relevance": float(relevance[order[0]])}
+    known = evidence(signals, int(candidates[order[0]])) | lead(relevance)
     answerable = _chance(float(weigh(known, CONFIDENCE[signals.dense])))
     chances = [_chance(chance) for chance in relevance[order].tolist()]
     best = [(there[at], chance) for at, chance in zip(order.tolist(), chances, strict=True)]

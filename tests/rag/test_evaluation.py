@@ -10,6 +10,7 @@ from app.rag.evaluation.dataset import read_set
 from app.rag.evaluation.figures import Figure
 from tests.cli.test_commands import lifevault
 
+AREAS = ("retrieval", "abstention", "citation", "leak", "injection", "speed", "ingest", "api", "start")
 SMALL = Path(defences.__file__).parent / "small"
 
 
@@ -19,8 +20,11 @@ def test_the_small_set_reaches_every_goal(tmp_path: Path):
     assert code == 0, output
     figures = json.loads(output[output.index("[") :])
     areas = {figure["area"] for figure in figures}
-    assert {"retrieval", "abstention", "citation", "leak", "injection", "speed"} == areas
-    assert all(figure["count"] for figure in figures)
+    measured = [figure for figure in figures if figure["value"] is not None]
+    assert {figure["area"] for figure in measured} == {*AREAS} - {"ingest", "api", "start"}
+    assert all(figure["count"] for figure in measured)
+    assert areas == {*AREAS}
+    assert all(figure["measured_by"] for figure in figures if figure["value"] is None)
 
 
 def test_a_goal_that_is_missed_ends_the_command_with_1(tmp_path: Path):
