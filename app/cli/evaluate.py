@@ -66,8 +66,9 @@ def _show(found: "Sequence[Figure]") -> None:
     table = Table("", "Figure", "Measured", "Goal", "Of", "")
     for each in found:
         sign = "≥" if each.better == "more" else "≤"
-        verdict = ("reached" if each.reached else "MISSED") if each.gated and each.value is not None else ""
+        missed = "MISSED" if each.gated else "missed, not held to it"
+        verdict = "" if each.value is None else "reached" if each.reached else missed
         goal = f"{sign} {each.goal:g} {each.unit}".rstrip()
         value = each.measured_by if each.value is None else f"{each.value:g} {each.unit}".rstrip()
         table.add_row(each.area, each.name, value, goal, str(each.count or ""), verdict)
-    Console(width=120).print(table)
+    Console(width=150).print(table)
