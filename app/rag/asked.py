@@ -44,15 +44,12 @@ class Asked:
 
     def products(self, elsewhere: Products) -> Sequence[Floats32 | None]:
         """Those of each shelf of the scope; None where there is nothing to compare."""
-        queries = self.queries
-        return [
-            None
-            if queries is None or not self.compares(shelf)
-            else elsewhere.get(shelf)
-            if shelf.is_bare
-            else shelf.products(queries)
-            for shelf in self.scope.shelves
-        ]
+        return [self._products(shelf, elsewhere) for shelf in self.scope.shelves]
+
+    def _products(self, shelf: Shelf, elsewhere: Products) -> Floats32 | None:
+        if self.queries is None or not self.compares(shelf):
+            return None
+        return elsewhere.get(shelf) if shelf.is_bare else shelf.products(self.queries)
 
 
 def take_apart(

@@ -11,7 +11,9 @@ import pytest
 from alembic import command
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
+from typer.testing import CliRunner
 
+from app.cli import app as lifevault
 from app.cli.backups.database import dump_database, load_database
 from app.core.config import Settings
 from app.db.runtime import current
@@ -314,6 +316,26 @@ async def test_the_place_is_made_once_and_the_migrations_do_not_mind_it(own_data
     )
     assert (await look(own_database.settings, vector_index="pgvector"))[1]["extensions"][0] == "ok"
     await asyncio.to_thread(command.check, config_for(url))
+
+
+async def test_the_command_that_migrates_makes_the_place_or_says_why_not(own_database, postgres):
+    name = own_database.settings.migration_url.rpartition("/")[2]
+
+    def migrate(url: str) -> tuple[int, str]:
+        environment = {
+            "LIFEVAULT_DATABASE_URL": url,
+            "LIFEVAULT_VECTOR_INDEX": "pgvector",
+            "LIFEVAULT_ENVIRONMENT": "test",
+        }
+        result = CliRunner().invoke(lifevault, ["migrate"], env=environment)
+        return result.exit_code, result.output
+
+    refused, why = await asyncio.to_thread(migrate, own_database.settings.migration_url)
+    done, _ = await asyncio.to_thread(migrate, at(postgres.superuser, name))
+
+    assert (refused, "have a superuser run `CREATE EXTENSION vector`" in why) == (1, True)
+    assert done == 0
+    assert await create_table(own_database.settings.migration_url) is False
 
 
 async def test_without_its_place_nothing_breaks_and_nothing_is_copied(own_database):

