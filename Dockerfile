@@ -18,7 +18,9 @@ COPY alembic.ini /srv/lifevault/
 COPY alembic /srv/lifevault/alembic
 COPY app /srv/lifevault/app
 WORKDIR /srv/lifevault
-ENV PATH=/opt/lifevault/bin:$PATH PYTHONUNBUFFERED=1 LIFEVAULT_DATA_DIR=/var/lib/lifevault PROMETHEUS_MULTIPROC_DIR=/tmp
+ARG RELEASE=""
+ENV PATH=/opt/lifevault/bin:$PATH PYTHONUNBUFFERED=1 LIFEVAULT_DATA_DIR=/var/lib/lifevault PROMETHEUS_MULTIPROC_DIR=/tmp \
+    LIFEVAULT_RELEASE=$RELEASE
 USER lifevault
 
 # `docker build --target function`: an image for AWS Lambda.

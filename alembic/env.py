@@ -44,4 +44,9 @@ async def main() -> None:
     await engine.dispose()
 
 
-asyncio.run(main())
+if context.is_offline_mode():  # `alembic upgrade FROM:TO --sql` writes what would be done
+    context.configure(url="postgresql://", target_metadata=Base.metadata, literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+else:
+    asyncio.run(main())

@@ -9,6 +9,7 @@ from app.core.start import without_collection
 with without_collection():
     import asyncio
     from datetime import datetime
+    from functools import cache
     from importlib import import_module
     from typing import Any, Final
 
@@ -20,6 +21,7 @@ with without_collection():
     from app.main import app
 
 TEXT_TYPES = ["text/", "application/json", "application/problem+json"]
+WORK: Final = ("app.models", "app.tasks", "app.ties")
 SCHEDULES: Final = ("aws.events", "aws.scheduler")  # `source` of the events of rules and of EventBridge Scheduler
 KEPT_MILLISECONDS: Final = 20_000  # left of a call, no other job is begun
 
@@ -33,7 +35,15 @@ def handler(event: dict[str, Any], context: Any) -> Any:
     """The answer to one event: a response for the gateway, or what a sweep did."""
     if event.get("source") not in SCHEDULES:
         return _http(event, context)
-    import_module("app.tasks")  # registers the schedule; requests need none of it
+    _import_work()
     now = datetime.fromisoformat(event["time"])
     work = _sweeper.sweep(now, lambda: context.get_remaining_time_in_millis() > KEPT_MILLISECONDS)
     return asyncio.get_event_loop().run_until_complete(work).as_json()
+
+
+@cache
+def _import_work() -> None:
+    """Everything that the schedule may do; requests need their rooms only."""
+    with without_collection():
+        for name in WORK:
+            import_module(name)

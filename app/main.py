@@ -1,51 +1,36 @@
-"""The application: settings → middleware → problem handlers → routers."""
+"""The application: settings → middleware → problem handlers → rooms."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from app import models
-from app.agents.mcp.mount import mount_mcp
-from app.agents.openai.router import router as openai_router
-from app.agents.router import router as agents_router
-from app.api.docs import router as docs_router
-from app.api.health import router as health_router
 from app.api.limits import LimitBody, LimitRate
 from app.api.observe import Observe
-from app.api.openapi import describe, operation_id
+from app.api.openapi import describe
 from app.api.problems import add_problem_handlers
-from app.api.routes import RouteTable
+from app.api.rooms import Room, Rooms
 from app.api.tracing import TraceRequests
-from app.audit.router import router as audit_router
-from app.auth.router import router as auth_router
 from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
 from app.db.runtime import close_runtime, open_runtime
-from app.jobs.router import router as jobs_router
-from app.nominees.router import router as nominees_router
-from app.notifications.router import router as notifications_router
-from app.operator.router import router as operator_router
-from app.payments.marketplace import Marketplace
-from app.payments.router import router as payments_router
-from app.rag.router import router as rag_router
-from app.reminders.router import router as reminders_router
-from app.vault.router import router as vault_router
 
-ROUTERS: tuple[APIRouter, ...] = (
-    auth_router,
-    vault_router,
-    rag_router,
-    reminders_router,
-    agents_router,
-    nominees_router,
-    payments_router,
-    notifications_router,
-    jobs_router,
-    audit_router,
+PACKAGES = (
+    *("auth", "vault", "rag", "reminders", "agents"),
+    *("nominees", "payments", "notifications", "jobs", "audit"),
 )
+ROOMS = (
+    *(Room(f"app.{name}.router", (f"/v1/{name}",), prefix="/v1") for name in PACKAGES),
+    Room("app.agents.openai.router", ("/openai/v1",)),
+    Room("app.agents.mcp.mount", ("/mcp", "/.well-known")),
+    Room("app.api.health", ("/health", "/metrics")),
+    Room("app.api.docs", ("/docs", "/redoc")),
+    Room("app.operator.router", ("/operator",)),
+)
+ALONGSIDE = ("app.models", "app.ties")  # all tables, and what packages tell those below them: no room works without
 ALLOWED_HEADERS = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "Range"]
 ALLOWED_TUS_HEADERS = ["Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata", "Upload-Checksum"]
 EXPOSED_HEADERS = ["ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID", "Content-Range"]
@@ -54,15 +39,16 @@ EXPOSED_TUS_HEADERS = [
     *("Upload-Offset", "Upload-Length", "Upload-Metadata", "Upload-Expires", "Upload-Document"),
 ]
 
-__all__ = ["app", "create_app", "models"]
-
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Open the runtime for as long as the application serves."""
+    """Open the runtime and all rooms for as long as the application serves."""
     configure_logging(debug=app.state.settings.debug)
     open_runtime(app.state.settings)
-    yield
+    async with AsyncExitStack() as stack:
+        for router in await asyncio.to_thread(app.state.rooms.open_all):
+            await stack.enter_async_context(router.lifespan_context(app))
+        yield
     await close_runtime()
 
 
@@ -75,18 +61,11 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        generate_unique_id_function=operation_id,
     )
     app.state.settings = settings
     add_problem_handlers(app)
-    for router in ROUTERS:
-        app.include_router(router, prefix="/v1")
-    app.include_router(openai_router)
-    mount_mcp(app)
-    app.include_router(health_router)
-    app.include_router(docs_router)
-    app.include_router(operator_router)
-    app.router.routes.insert(0, RouteTable(app.routes))
+    app.state.rooms = Rooms(app, ROOMS, ALONGSIDE)
+    app.router.routes.insert(0, app.state.rooms)
     describe(app)
     add_middleware(app, settings)
     return app
@@ -101,6 +80,8 @@ def add_middleware(app: FastAPI, settings: Settings) -> None:
         app.add_middleware(Gateway, settings=settings)
     app.add_middleware(LimitRate, settings=settings)
     if settings.rapidapi_secrets.get_secret_value():
+        from app.payments.marketplace import Marketplace  # noqa: PLC0415  as the gateway
+
         app.add_middleware(Marketplace, settings=settings)
     if settings.cors_origins:
         app.add_middleware(

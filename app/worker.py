@@ -3,30 +3,34 @@
 `celery -A app.worker worker` does the work; `celery -A app.worker beat` is the clock and the relay.
 """
 
-import asyncio
-import os
-import threading
-from typing import Any
-from uuid import UUID
+from app.core.start import without_collection
 
-import asyncpg
-from celery import Celery
-from celery.signals import beat_init, setup_logging, worker_process_shutdown
-from kombu.exceptions import OperationalError
+with without_collection():  # what children share with this process is not looked through, so it stays shared
+    import asyncio
+    import os
+    import threading
+    from importlib import import_module
+    from typing import Any
+    from uuid import UUID
 
-from app import models, tasks
-from app.core.config import load_settings
-from app.core.logging import configure_logging, get_log
-from app.core.tasks import QUEUE, TASKS
-from app.db.engine import asyncpg_url, is_pooled
-from app.db.outbox import CHANNEL
-from app.db.runtime import close_runtime, open_runtime
-from app.db.session import session_scope
-from app.jobs import service as jobs
-from app.jobs.runner import run_job
-from app.jobs.workers import note_worker
+    import asyncpg
+    from celery import Celery
+    from celery.signals import beat_init, setup_logging, worker_init, worker_process_shutdown
+    from kombu.exceptions import OperationalError
 
-__all__ = ["models", "tasks"]
+    from app import models, tasks, ties
+    from app.core.config import load_settings
+    from app.core.logging import configure_logging, get_log
+    from app.core.tasks import QUEUE, TASKS
+    from app.db.engine import asyncpg_url, is_pooled
+    from app.db.outbox import CHANNEL
+    from app.db.runtime import close_runtime, open_runtime
+    from app.db.session import session_scope
+    from app.jobs import service as jobs
+    from app.jobs.runner import run_job
+    from app.jobs.workers import note_worker
+
+__all__ = ["models", "tasks", "ties"]
 
 RELAY_SECONDS = 1.0
 LONGEST_TASK_SECONDS = 3_600
@@ -98,6 +102,13 @@ async def _noted(work: Any) -> None:
 
 
 _loop = _Loop()
+
+
+@worker_init.connect
+def _import_reading(**_: Any) -> None:
+    """Before the fork, so that each child has it."""
+    with without_collection():
+        import_module("app.rag.ingest")
 
 
 @worker_process_shutdown.connect

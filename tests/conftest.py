@@ -2,42 +2,76 @@
 
 import asyncio
 import base64
+import gc
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
 import pytest
-from alembic import command
-from alembic.config import Config
 from fastapi import FastAPI
 from hypothesis import settings as hypothesis_settings
 from pydantic import SecretStr
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import tasks
 from app.cli.embedded.postgres import PostgresUrls, embedded_postgres
 from app.cli.embedded.valkey import embedded_valkey
+from app.core.clock import new_id
 from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
 from app.db import runtime as runtimes
+from app.db.models import OutboxEvent
 from app.db.runtime import Runtime, close_runtime, open_runtime
 from app.db.session import new_session, session_scope
 from app.jobs import service as jobs
+from app.jobs.models import Job
 from app.jobs.runner import run_job
 from app.main import create_app
+from tests import ROOT
+from tests.prepared import copy_server, furnish, prepared_server
 from tests.stack import Stack, free_port
 
 hypothesis_settings.register_profile("lifevault", deadline=None)  # how fast it is, benchmarks measure
 hypothesis_settings.load_profile("lifevault")
 
-ROOT = Path(__file__).parent.parent
+TEMPLATE = "lifevault_template"
+LONGEST = (
+    "system/test_schemathesis.py",
+    "cli/test_up.py",
+    "exports/test_clients.py",
+    "rag/test_parsing_hostile.py",
+    "system/test_kills.py",
+    "system/test_key_rotation.py",
+    "payments/faults/test_faults.py",
+    "payments/books/test_credit_histories.py",
+    "rag/test_model_answers.py",
+    "system/test_backup.py",
+)
+"""The files that take a minute or so; they begin, so that none of them runs alone at the end."""
 assert tasks.__all__  # importing them registers every package's tasks
 applications: deque[tuple[Settings, FastAPI]] = deque(maxlen=8)
+first_ids: deque[UUID] = deque(maxlen=1)
 configure_logging()  # pytest shows the lines beside a failure
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Spare the collector what is here to stay: modules, functions, and what pytest knows of them."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -49,15 +83,13 @@ def random_key() -> str:
     return base64.b64encode(os.urandom(32)).decode()
 
 
-def migrate(url: str, revision: str = "head") -> None:
-    config = Config(ROOT / "alembic.ini")
-    config.attributes["url"] = url
-    command.upgrade(config, revision)
-
-
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresUrls]:
-    with embedded_postgres(tmp_path_factory.mktemp("postgres"), durable=False) as urls:
+    """A server whose database `lifevault` has the newest schema, as has its template."""
+    folder = tmp_path_factory.mktemp("postgres")
+    copy_server(prepared_server(tmp_path_factory), folder)
+    with embedded_postgres(folder, durable=False) as urls:
+        asyncio.run(as_superuser(urls, f"CREATE DATABASE {TEMPLATE} TEMPLATE lifevault OWNER lifevault_owner"))
         yield urls
 
 
@@ -69,7 +101,6 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def settings(postgres: PostgresUrls, valkey: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    migrate(postgres.owner)
     return load_settings(
         environment="test",
         database_url=postgres.app,
@@ -105,20 +136,11 @@ def at(url: str, database: str) -> str:
     return f"{url.rpartition('/')[0]}/{database}"
 
 
-@pytest.fixture(scope="session")
-def template(postgres: PostgresUrls) -> str:
-    """The name of a migrated database that nobody uses, for copies of it."""
-    name = "lifevault_template"
-    asyncio.run(as_superuser(postgres, f"CREATE DATABASE {name} OWNER lifevault_owner"))
-    migrate(at(postgres.owner, name))
-    return name
-
-
 @pytest.fixture
-async def own_database(runtime: Runtime, postgres: PostgresUrls, template: str) -> AsyncIterator[Runtime]:
+async def own_database(runtime: Runtime, postgres: PostgresUrls) -> AsyncIterator[Runtime]:
     """A new database for this test alone, and the runtime that works on it; name it before what makes rows."""
     name = f"own_{uuid4().hex}"
-    await as_superuser(postgres, f"CREATE DATABASE {name} TEMPLATE {template} OWNER lifevault_owner")
+    await as_superuser(postgres, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER lifevault_owner")
     urls = {"database_url": at(postgres.app, name), "migration_database_url": at(postgres.owner, name)}
     settings = runtime.settings.model_copy(update={key: SecretStr(url) for key, url in urls.items()})
     yield open_runtime(settings)
@@ -136,7 +158,7 @@ async def session(runtime: Runtime) -> AsyncIterator[AsyncSession]:
 
 
 def application(settings: Settings) -> FastAPI:
-    """The application for these settings; made once, as the first request to a new one builds all its routes."""
+    """The application for these settings; made once, as each makes its own routes."""
     for known, made in applications:
         if known is settings:
             return made
@@ -152,8 +174,20 @@ async def client(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.fixture(scope="module", autouse=True)
+def first_id() -> None:
+    """From where on ids are those of the tests of this file."""
+    first_ids.append(new_id())
+
+
 async def drain_jobs(settings: Settings, rounds: int = 20) -> list[UUID]:
-    """Do all the background work that is due, in this process, as the worker would; returns the jobs it ran."""
+    """Do all the background work that is due, in this process, as the worker would; returns the jobs it ran.
+
+    What the tests of other files have left is forgotten.
+    """
+    async with session_scope() as session:
+        for table in (OutboxEvent, Job):
+            await session.execute(delete(table).where(table.id < first_ids[-1]))
     ran = []
     for _ in range(rounds):
         async with session_scope() as session:
@@ -193,5 +227,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def _new_stack(factory: pytest.TempPathFactory, environment: dict[str, str]) -> Stack:
     folder = factory.mktemp("a home") / "data of the fämily"
-    folder.mkdir()
+    if "DATABASE_URL" not in environment:
+        furnish(prepared_server(factory), folder)
     return Stack(folder, free_port(), environment)

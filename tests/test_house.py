@@ -11,7 +11,7 @@ from app import tasks
 from app.core.config import Settings
 from app.core.errors import AppError
 from app.core.tasks import TASKS
-from tests.conftest import ROOT
+from tests import ROOT
 
 TOP_LEVEL = {
     "Dockerfile",

@@ -4,7 +4,7 @@ Import it lazily: it brings pydantic-ai.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic_ai.messages import (
@@ -22,36 +22,11 @@ from app.agents.errors import InvalidHistory
 from app.agents.framing import framed
 from app.agents.history import dumped
 from app.agents.tools.registry import ToolResult
+from app.agents.turns import Answered, Returned, Said, Turn
 
 MOST_SHOWN: Final = 8_000
 BLANK: Final = "…"
 NO_RESULT: Final = "There is no result."
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """The person's words."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """An earlier answer: words, and calls (id, name, arguments as JSON) of functions of the client."""
-
-    text: str
-    calls: list[tuple[str, str, str]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """What a function of the client came to."""
-
-    call_id: str
-    output: str
-
-
-Turn = Said | Answered | Returned
 
 
 @dataclass(frozen=True, slots=True)

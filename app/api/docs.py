@@ -3,9 +3,9 @@
 from functools import cache
 from importlib.resources import files
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
+from app.api.routes import Router
 from app.core.errors import NotFound
 
 FILES = {
@@ -38,7 +38,7 @@ REDOC_PAGE = """<!doctype html>
 <body><redoc spec-url="openapi.json" disable-google-font="true"></redoc>
 <script src="docs/files/redoc.standalone.js"></script></body></html>"""
 
-router = APIRouter(include_in_schema=False)
+router = Router(include_in_schema=False)
 
 
 class FileNotFoundHere(NotFound):

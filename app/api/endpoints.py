@@ -16,7 +16,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import request_body_to_args, request_params_to_args
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Body, Form
-from fastapi.routing import RouteContext
+from fastapi.routing import APIRoute
 from fastapi.security import SecurityScopes
 from pydantic_core import PydanticUndefined
 from starlette.exceptions import HTTPException
@@ -42,13 +42,13 @@ class Call:
     errors: Errors = field(default_factory=list)
 
 
-def app_of(context: RouteContext) -> ASGIApp:
+def app_of(route: APIRoute) -> ASGIApp:
     """What answers the requests of a route: a plan if it is plain enough, otherwise FastAPI."""
-    dependant = context.dependant
-    by_fastapi: ASGIApp = context.app
-    if not (_is_plain(dependant) and inspect.iscoroutinefunction(dependant.call) and _answers_with_model(context)):
+    dependant = route.dependant
+    by_fastapi: ASGIApp = route.app
+    if not (_is_plain(dependant) and inspect.iscoroutinefunction(dependant.call) and _answers_with_model(route)):
         return by_fastapi
-    endpoint = Endpoint(context)
+    endpoint = Endpoint(route)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["app"].dependency_overrides:
@@ -63,11 +63,11 @@ def app_of(context: RouteContext) -> ASGIApp:
 class Endpoint:
     """A function that answers with a `ResponseModel`, with a response of its own, or with nothing."""
 
-    def __init__(self, context: RouteContext) -> None:
-        self._plan = Plan(context.dependant)
-        self._takes_body = bool(context.dependant.body_params)
-        self._model: type[ResponseModel] | None = context.response_model
-        self._status: int = context.status_code or 200
+    def __init__(self, route: APIRoute) -> None:
+        self._plan = Plan(route.dependant)
+        self._takes_body = bool(route.dependant.body_params)
+        self._model: type[ResponseModel] | None = route.response_model
+        self._status: int = route.status_code or 200
 
     async def answer(self, request: Request) -> Response:
         """The response, when everything that the endpoint depends on has ended: its transaction is committed."""
@@ -218,9 +218,9 @@ def _is_async(dependant: Dependant) -> bool:
     return inspect.iscoroutinefunction(method)
 
 
-def _answers_with_model(context: RouteContext) -> bool:
-    model: Any = context.response_model
+def _answers_with_model(route: APIRoute) -> bool:
+    model: Any = route.response_model
     if model is None:
-        return bool(context.status_code == 204)
-    is_json = isinstance(context.response_class, DefaultPlaceholder)
+        return bool(route.status_code == 204)
+    is_json = isinstance(route.response_class, DefaultPlaceholder)
     return is_json and isinstance(model, type) and bool(issubclass(model, ResponseModel))

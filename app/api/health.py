@@ -6,13 +6,15 @@ from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from typing import Literal
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import Field
 from sqlalchemy import text
 from starlette.responses import Response
 
 from app.api.deps import SettingsDep
 from app.api.problems import problems
+from app.api.routes import Router
 from app.core import breaker
 from app.core.errors import NotFound
 from app.core.metrics import exposition
@@ -21,7 +23,7 @@ from app.db.runtime import current
 
 PROBE_SECONDS = 3.0
 
-router = APIRouter(tags=["health"])
+router = Router(tags=["health"])
 
 
 class MetricsHidden(NotFound):
@@ -31,9 +33,10 @@ class MetricsHidden(NotFound):
 
 
 class Live(ResponseModel):
-    """The process answers."""
+    """The process answers. `release` is what was deployed, if it was given a name."""
 
     status: Literal["ok"]
+    release: str = Field(examples=["2026.11.29-2d6c4f4"])
 
 
 class Ready(ResponseModel):
@@ -44,9 +47,9 @@ class Ready(ResponseModel):
 
 
 @router.get("/health/live")
-async def live() -> Live:
-    """Tell that the process lives."""
-    return Live(status="ok")
+async def live(settings: SettingsDep) -> Live:
+    """Tell that the process lives, and which release it is."""
+    return Live(status="ok", release=settings.release)
 
 
 @router.get(

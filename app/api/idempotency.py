@@ -14,7 +14,7 @@ from uuid import UUID
 
 import orjson
 from fastapi import Request
-from sqlalchemy import Interval, bindparam, delete, func, select, update
+from sqlalchemy import Interval, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response
@@ -250,12 +250,6 @@ async def _change(session: AsyncSession, claim: Claim, values: Mapping[str, Any]
     mine = IdempotencyKey.id == claim.id, IdempotencyKey.run == claim.run, IdempotencyKey.state == "running"
     changed = update(IdempotencyKey).where(*mine).values(**values).returning(IdempotencyKey.id)
     return await session.scalar(changed) is not None
-
-
-async def purge_keys(session: AsyncSession) -> int:
-    """Delete keys that are older than the setting says; returns how many."""
-    old = IdempotencyKey.created_at < func.now() - timedelta(days=current().settings.idempotency_days)
-    return len((await session.scalars(delete(IdempotencyKey).where(old).returning(IdempotencyKey.id))).all())
 
 
 def document(operation: dict[str, Any], *, required: bool) -> None:

@@ -1,10 +1,12 @@
 """The OpenAPI document: stable operation ids, and the errors that every operation shares."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
 from app.api import idempotency
 from app.api.faces import FACES, face_of
@@ -46,11 +48,6 @@ API_KEY_SCHEME = {
 }
 
 
-def operation_id(route: APIRoute) -> str:
-    """`tag_function`, such as `vault_create_item`."""
-    return f"{route.tags[0]}_{route.name}" if route.tags else route.name
-
-
 def event_stream(**events: dict[str, Any]) -> dict[str, Any]:
     """The `content` of an answer that is server-sent events, from the schema of the data of each kind of event.
 
@@ -83,8 +80,9 @@ def describe(app: FastAPI) -> None:
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
+    routes = app.state.rooms.all_routes()
     document = get_openapi(
-        title=app.title, version=app.version, description=DESCRIPTION, routes=app.routes, tags=TAGS, summary=app.summary
+        title=app.title, version=app.version, description=DESCRIPTION, routes=routes, tags=TAGS, summary=app.summary
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     errors: list[type[ResponseModel]] = [Problem, *(face.model for face in FACES)]
@@ -99,7 +97,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         for operation in path.values():
             _complete(operation)
             _offer_api_key(operation)
-    _offer_idempotency(app, document)
+    _offer_idempotency(routes, document)
     for name, path in document["paths"].items():
         if face := face_of(name):
             for operation in path.values():
@@ -120,11 +118,11 @@ def _name_bounds(part: Any) -> None:
         _name_bounds(each)
 
 
-def _offer_idempotency(app: FastAPI, document: dict[str, Any]) -> None:
+def _offer_idempotency(routes: Sequence[BaseRoute], document: dict[str, Any]) -> None:
     """Describe the header where an endpoint honours it."""
-    for route in iter_route_contexts(app.routes):
-        required = getattr(route.endpoint, "idempotency_required", None)
-        if required is not None:
+    for route in routes:
+        required = getattr(getattr(route, "endpoint", None), "idempotency_required", None)
+        if required is not None and isinstance(route, APIRoute):
             for method in route.methods or ():
                 idempotency.document(document["paths"][route.path_format][method.lower()], required=required)
 

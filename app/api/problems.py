@@ -7,12 +7,10 @@ import asyncpg
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match
 
 from app.api.faces import PROBLEM, face_of
 from app.core.errors import AppError, BadRequest, TooManyRequests, Unauthorized, Unavailable, Unprocessable
@@ -217,8 +215,5 @@ def _render_http(request: Request, error: HTTPException) -> Response:
 
 def _allowed(request: Request) -> str:
     """Every method of the path (RFC 9110 §15.5.6); the router names only those of the first route that has it."""
-    methods: set[str] = set()
-    for route in iter_route_contexts(request.app.routes):
-        if route.matches(request.scope)[0] is not Match.NONE:
-            methods |= route.methods or set()
-    return ", ".join(sorted(methods))
+    rooms = request.app.state.rooms
+    return ", ".join(sorted(rooms.methods(request.scope)))

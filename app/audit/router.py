@@ -3,18 +3,19 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Security
+from fastapi import Security
 
 from app.api.deps import SessionDep, get_principal
 from app.api.pages import InvalidCursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.audit import service
 from app.audit.errors import LogBroken, LogForManagers, LogNotFound
 from app.audit.queries import LogPages, OwnLogPages, numbered_cursor
 from app.audit.schemas import EntryPage, HeadRead, KeyList
 from app.auth.principal import Principal
 
-router = APIRouter(prefix="/audit", tags=["audit"])
+router = Router(prefix="/audit", tags=["audit"])
 Reader = Annotated[Principal, Security(get_principal, scopes=["vault:read"])]
 Self = Annotated[Principal, Security(get_principal, scopes=["profile"])]
 

@@ -3,11 +3,12 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Form
+from fastapi import Form
 
 from app.api.deps import SessionDep
 from app.api.pages import Cursor, Limit, cursor_of, parse_cursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth import service
 from app.auth.errors import (
     EmailNotVerified,
@@ -24,11 +25,11 @@ from app.auth.errors import (
     WeakPassword,
     WrongPassword,
 )
-from app.auth.pages import router as pages_router
 from app.auth.routes.api_keys import router as api_keys_router
 from app.auth.routes.deletion import router as deletion_router
 from app.auth.routes.deps import DeviceDep, Person, Self, SignedIn
 from app.auth.routes.identities import router as identities_router
+from app.auth.routes.pages import router as pages_router
 from app.auth.routes.passkeys import router as passkeys_router
 from app.auth.routes.second_factor import router as second_factor_router
 from app.auth.schemas import (
@@ -50,7 +51,7 @@ from app.auth.schemas import (
     VerifyRequest,
 )
 
-router = APIRouter(prefix="/auth", tags=["auth"])
+router = Router(prefix="/auth", tags=["auth"])
 router.include_router(pages_router)
 router.include_router(api_keys_router)
 router.include_router(second_factor_router)

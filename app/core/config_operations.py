@@ -26,6 +26,11 @@ class OperationSettings(BaseSettings):
     gateway_name: str = Field(
         default="lifevault", pattern=r"^[A-Za-z0-9._-]{1,40}$", description="Name of this gateway in `Via`."
     )
+    release: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._+-]{0,80}$",
+        description="Name of what was deployed, as an image's tag; shown by /health/live, in traces and reports.",
+    )
     features: Mapping[str, Feature] = Field(
         default={}, description='Who has which feature, as JSON: {"name": {"percent": 10, "people": ["id"]}}.'
     )

@@ -55,13 +55,13 @@ Whole = Annotated[int, NumberOnly]  # an integer of JSON: 10 and 10.0, but not "
 class RequestModel(BaseModel):
     """A request body: unknown fields are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class ResponseModel(BaseModel):
     """An answer: no defaults, so that every field is always there."""
 
-    model_config = ConfigDict(from_attributes=True, frozen=True)
+    model_config = ConfigDict(from_attributes=True, frozen=True, defer_build=True)
 
 
 class Page(ResponseModel):

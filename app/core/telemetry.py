@@ -102,7 +102,7 @@ def _start_traces(settings: Settings) -> Callable[[], None]:
     )
     provider = TracerProvider(
         sampler=ParentBased(TraceIdRatioBased(settings.otel_sampled_share)),
-        resource=Resource({"service.name": NAME, "service.version": version(NAME)}),
+        resource=Resource({"service.name": NAME, "service.version": _release(settings)}),
         shutdown_on_exit=False,
     )
     provider.add_span_processor(BatchSpanProcessor(exporter))
@@ -115,13 +115,17 @@ def _start_traces(settings: Settings) -> Callable[[], None]:
     return end
 
 
+def _release(settings: Settings) -> str:
+    return settings.release or version(NAME)
+
+
 def _start_reports(settings: Settings) -> Callable[[], None]:
     from sentry_sdk import Client  # noqa: PLC0415  an extra
     from sentry_sdk.utils import event_from_exception  # noqa: PLC0415
 
     client = Client(
         dsn=settings.sentry_dsn.get_secret_value(),
-        release=f"{NAME}@{version(NAME)}",
+        release=f"{NAME}@{_release(settings)}",
         environment=settings.environment,
         default_integrations=False,
         auto_enabling_integrations=False,

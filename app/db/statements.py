@@ -7,6 +7,8 @@ wrap the rows) costs several times what the driver does. The transaction, its pr
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -29,41 +31,48 @@ _DIALECT: Dialect = dialect()  # type: ignore[no-untyped-call]
 _PARAMETER = re.compile(r"\$(\d+)")
 
 
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What the driver is given, and what is done with its rows."""
+
+    sql: str
+    required: frozenset[str]
+    constants: Mapping[str, Any]
+    arguments: Sequence[tuple[str, Processor | None]]
+    results: Sequence[Processor | None] | None
+
+    def filled(self, values: Mapping[str, Any]) -> list[Any]:
+        """The arguments in their order. Raises `TypeError` for other names than those of the statement."""
+        if values.keys() != self.required:
+            raise TypeError(f"the statement takes {sorted(self.required)}")
+        known = {**self.constants, **values}
+        return [known[name] if process is None else process(known[name]) for name, process in self.arguments]
+
+
 class Statement:
     """A constant SELECT, INSERT, UPDATE or DELETE whose values are all named parameters (`bindparam`)."""
 
     def __init__(self, statement: SelectBase | UpdateBase) -> None:
-        required = set[str]()
+        self._statement = statement
 
-        def without_value(bind: BindParameter[Any]) -> None:
-            if bind.required:
-                required.add(bind.key)
-                bind.required = False
-
-        settled = visitors.cloned_traverse(statement, {}, {"bindparam": without_value})
-        compiled = settled.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-        assert isinstance(compiled, SQLCompiler)  # noqa: S101
-        self.sql = compiled.string
-        self._required = frozenset(required)
-        self._constants = {name: value for name, value in compiled.params.items() if name not in required}
-        self._arguments = [(name, _to_database(compiled, name)) for name in compiled.positiontup or []]
-        results = [
-            column.type.dialect_impl(_DIALECT).result_processor(_DIALECT, None) for column in _columns(statement)
-        ]
-        self._results = results if any(results) else None
+    @cached_property
+    def _compiled(self) -> Compiled:
+        return _compile(self._statement)
 
     async def fetch(self, session: AsyncSession, **values: Any) -> Sequence[Row]:
         """All rows. The session begins its transaction if it has not. Raises `DBAPIError`, `IntegrityError`."""
-        arguments = self._filled(values)
+        compiled = self._compiled
+        arguments = compiled.filled(values)
         driver = await transaction_of(session).driver()
         started = time.perf_counter()
         try:
-            rows: Sequence[Row] = await driver.fetch(self.sql, *arguments)
+            rows: Sequence[Row] = await driver.fetch(compiled.sql, *arguments)
         except ERRORS as error:
             raise as_database_error(error) from error
         finally:
-            slow_log.note(self.sql, started)
-        return rows if self._results is None else [self._read(row, self._results) for row in rows]
+            slow_log.note(compiled.sql, started)
+        results = compiled.results
+        return rows if results is None else [_read(row, results) for row in rows]
 
     async def first(self, session: AsyncSession, **values: Any) -> Row | None:
         """The first row, if there is any; like `fetch`."""
@@ -77,18 +86,30 @@ class Statement:
 
     def with_ids(self, **ids: UUID) -> str:
         """The statement with its parameters written into it, for `enter`: ids only, as nothing is escaped."""
-        arguments = [str(UUID(int=value.int)) for value in self._filled(ids)]
-        return _PARAMETER.sub(lambda match: f"'{arguments[int(match[1]) - 1]}'", self.sql)
+        arguments = [str(UUID(int=value.int)) for value in self._compiled.filled(ids)]
+        return _PARAMETER.sub(lambda match: f"'{arguments[int(match[1]) - 1]}'", self._compiled.sql)
 
-    def _filled(self, values: Mapping[str, Any]) -> list[Any]:
-        if values.keys() != self._required:
-            raise TypeError(f"the statement takes {sorted(self._required)}")
-        known = {**self._constants, **values}
-        return [known[name] if process is None else process(known[name]) for name, process in self._arguments]
 
-    def _read(self, row: Row, processors: Sequence[Processor | None]) -> Row:
-        pairs = zip(row.items(), processors, strict=True)
-        return {name: value if process is None else process(value) for (name, value), process in pairs}
+def _compile(statement: SelectBase | UpdateBase) -> Compiled:
+    required = set[str]()
+
+    def without_value(bind: BindParameter[Any]) -> None:
+        if bind.required:
+            required.add(bind.key)
+            bind.required = False
+
+    settled = visitors.cloned_traverse(statement, {}, {"bindparam": without_value})
+    compiled = settled.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    assert isinstance(compiled, SQLCompiler)  # noqa: S101
+    constants = {name: value for name, value in compiled.params.items() if name not in required}
+    arguments = [(name, _to_database(compiled, name)) for name in compiled.positiontup or []]
+    results = [column.type.dialect_impl(_DIALECT).result_processor(_DIALECT, None) for column in _columns(statement)]
+    return Compiled(compiled.string, frozenset(required), constants, arguments, results if any(results) else None)
+
+
+def _read(row: Row, processors: Sequence[Processor | None]) -> Row:
+    pairs = zip(row.items(), processors, strict=True)
+    return {name: value if process is None else process(value) for (name, value), process in pairs}
 
 
 def _to_database(compiled: SQLCompiler, name: str) -> Processor | None:

@@ -6,12 +6,13 @@ from typing import Annotated
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Security
+from fastapi import Security
 from starlette.responses import StreamingResponse
 
 from app.api.deps import SessionDep, get_principal
 from app.api.openapi import event_stream
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth.principal import Principal
 from app.db.session import session_scope
 from app.jobs import measures, service
@@ -26,7 +27,7 @@ EVENTS = event_stream(progress=JOB, succeeded=JOB, failed=JOB)
 
 __all__ = ["measures", "router"]
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = Router(prefix="/jobs", tags=["jobs"])
 Reader = Annotated[Principal, Security(get_principal, scopes=["vault:read"])]
 
 

@@ -85,6 +85,13 @@ async def find_open_job(session: AsyncSession, kind: str, vault_id: UUID) -> UUI
     return found
 
 
+async def open_subject(session: AsyncSession, kind: str, **ids: str) -> tuple[UUID, UUID] | None:
+    """Subject and id of a job of this kind that has not ended and whose payload holds these ids."""
+    mine = Job.kind == kind, Job.state.in_(["queued", "running"]), Job.payload.contains(ids)
+    found = (await session.execute(select(Job.subject_id, Job.id).where(*mine).limit(1))).first()
+    return found and (found.subject_id, found.id)
+
+
 async def has_queued_job(session: AsyncSession, kind: str) -> bool:
     """Whether a job of this kind, whoever's, has still to begin: it will see everything that is there then."""
     return bool(await session.scalar(select(select(Job.id).where(Job.kind == kind, Job.state == "queued").exists())))

@@ -3,12 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Security
+from fastapi import Query, Security
 
 from app.api.deps import SessionDep, get_principal
 from app.api.idempotency import idempotent
 from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth.principal import Principal
 from app.notifications import inbox, preferences
 from app.notifications.errors import (
@@ -37,7 +38,7 @@ Reader = Annotated[Principal, Security(get_principal, scopes=["vault:read"])]
 Person = Annotated[Principal, Security(get_principal, scopes=["profile"])]
 Unread = Annotated[bool, Query(description="Only what you have not read.")]
 
-router = APIRouter(prefix="/notifications", tags=["notifications"])
+router = Router(prefix="/notifications", tags=["notifications"])
 router.include_router(webhooks_router)
 
 

@@ -3,11 +3,12 @@
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import Depends, Form, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
 from app.api.deps import device_of
+from app.api.routes import Router
 from app.auth.errors import InvalidChallenge, SecondFactorRequired
 from app.auth.factor_schemas import SecondFactorAnswer
 from app.core.errors import AppError, NotFound, TooManyRequests, Unauthorized
@@ -23,7 +24,7 @@ async def require_operators() -> None:
         raise NotFound
 
 
-router = APIRouter(prefix="/operator", include_in_schema=False, dependencies=[Depends(require_operators)])
+router = Router(prefix="/operator", include_in_schema=False, dependencies=[Depends(require_operators)])
 
 
 @router.get("")

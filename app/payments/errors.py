@@ -21,6 +21,12 @@ class InboxEventNotFound(NotFound):
     title = "There is no such event"
 
 
+class ReconciliationNotFound(NotFound):
+    """No such run, or it has not ended."""
+
+    title = "There is no such reconciliation, or it has not ended"
+
+
 class PaymentsOff(Unavailable):
     """No payment provider is configured."""
 

@@ -7,8 +7,9 @@ from uuid import UUID
 from app.core.tasks import task
 from app.db.runtime import current
 from app.db.session import session_scope
+from app.jobs.errors import JobFailed
 from app.jobs.service import JobRun, create_job, has_queued_job
-from app.payments.errors import ProviderUnreachable
+from app.payments.errors import PaymentsOff, ProviderUnreachable
 from app.payments.providers.registry import current_provider
 from app.payments.services import (
     buyers,
@@ -93,6 +94,18 @@ async def reconcile_all() -> None:
     provider = current_provider()
     if provider is not None:
         await reconciliation.reconcile(provider, "deep")
+
+
+@task(reconciliation.RECONCILE_JOB)
+async def reconcile_on_demand(run: JobRun) -> None:
+    """Compare the books because an operator asked; the run's id is the job's subject."""
+    provider = current_provider()
+    if provider is None or run.subject_id is None:
+        raise JobFailed("payments-off", PaymentsOff.title)
+    async with session_scope() as session:
+        done = await reconciliation.was_run(session, run.subject_id)
+    if not done:  # an earlier try may have ended before it could say so
+        await reconciliation.reconcile(provider, run.payload["depth"], run.subject_id)
 
 
 @task("payments.write_receipt", on="payments.invoice_paid")

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, BackgroundTasks, FastAPI, Header, Path, Query, Security
+from fastapi import BackgroundTasks, FastAPI, Header, Path, Query, Security
 from starlette.responses import Response, StreamingResponse
 
 from app.api.deps import SessionDep, SettingsDep, get_principal
 from app.api.openapi import event_stream
 from app.api.problems import problems
+from app.api.routes import Router
 from app.api.waiting import waited_for
 from app.auth.principal import Principal
 from app.core.config import Settings
@@ -70,7 +71,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-router = APIRouter(prefix="/rag", tags=["rag"], lifespan=_lifespan)
+router = Router(prefix="/rag", tags=["rag"], lifespan=_lifespan)
 Asker = Annotated[Principal, Security(get_principal, scopes=["rag:ask"])]
 Reader = Annotated[Principal, Security(get_principal, scopes=["vault:read"])]
 Writer = Annotated[Principal, Security(get_principal, scopes=["vault:write"])]

@@ -1,19 +1,15 @@
 """What /metrics shows, of one process and of several."""
 
-import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import text
 
 from app.core.config import Settings
@@ -21,6 +17,7 @@ from app.db.session import session_scope
 from app.db.slow import slow_log, without_values
 from tests.conftest import drain_jobs
 from tests.factories import auth, make_item, make_user, make_vault
+from tests.serving import api_process, environment_of, lives
 from tests.stack import free_port
 
 pytestmark = pytest.mark.anyio
@@ -63,28 +60,13 @@ async def test_queue_jobs_pool_and_caches_are_shown(own_database, client, settin
 @contextmanager
 def workers(settings: Settings, port: int, folder: Path) -> Iterator[psutil.Process]:
     """The API with two workers that share a folder for what they count."""
-    names = ("database_url", "redis_url", "root_keys", "token_keys", "lookup_key", "blob_url", "rate_limit_per_minute")
-    values = {name: getattr(settings, name) for name in (*names, "anonymous_rate_limit_per_minute")}
-    environment = {
-        f"LIFEVAULT_{name.upper()}": each.get_secret_value() if isinstance(each, SecretStr) else str(each)
-        for name, each in values.items()
-    }
-    environment |= {"PROMETHEUS_MULTIPROC_DIR": str(folder), "LIFEVAULT_ENVIRONMENT": "test"}
-    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--workers", "2", "--log-level", "warning"]
-    command += ["--port", str(port), "--http", "app.api.serving:DrainingProtocol"]
-    process = subprocess.Popen(command, env={**os.environ, **environment})
-    try:
-        wait_for(lambda: len({file.stem.split("_")[-1] for file in folder.glob("counter_*.db")}) >= 2 and live(port))
+    environment = environment_of(settings) | {"PROMETHEUS_MULTIPROC_DIR": str(folder)}
+    options = ("--workers", "2", "--http", "app.api.serving:DrainingProtocol")
+    with api_process(environment, port, *options) as process:
+        wait_for(lambda: len({file.stem.split("_")[-1] for file in folder.glob("counter_*.db")}) >= 2)
         yield psutil.Process(process.pid)
-    finally:
         process.terminate()
         process.wait(30)
-
-
-def live(port: int) -> bool:
-    with suppress(httpx.TransportError):
-        return httpx.get(f"http://127.0.0.1:{port}/health/live", timeout=30).status_code == 200
-    return False
 
 
 def wait_for(condition) -> None:
@@ -107,7 +89,7 @@ def test_several_workers_show_the_sum_whichever_is_asked(settings, tmp_path):
         serving = [each for each in parent.children(recursive=True) if files_of(tmp_path, each.pid)]
         serving[0].send_signal(signal.SIGKILL)
         serving[0].wait(30)
-        wait_for(lambda: live(port))
+        wait_for(lambda: lives(port))
         after = value(client.get("/metrics").text, name)
         left = files_of(tmp_path, serving[0].pid, "gauge_live*")
 

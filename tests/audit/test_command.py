@@ -11,7 +11,8 @@ from sqlalchemy import text
 from app.audit import service as audit
 from app.db.runtime import current
 from app.db.session import session_scope
-from tests.conftest import ROOT, as_superuser, at
+from tests import ROOT
+from tests.conftest import as_superuser, at
 from tests.factories import make_item, make_user, make_vault
 
 pytestmark = pytest.mark.anyio

@@ -21,6 +21,7 @@ def main() -> None:
         ("api",),
         ("items",),
         ("cold_start",),
+        ("first_request",),
         ("outage",),
         ("ingest", "--files", str(documents)),
         ("pipeline", "--files", str(documents)),

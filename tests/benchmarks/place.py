@@ -13,7 +13,8 @@ from app.cli.embedded.postgres import PostgresUrls, embedded_postgres
 from app.cli.embedded.valkey import embedded_valkey
 from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
-from tests.conftest import migrate, random_key
+from tests.conftest import random_key
+from tests.prepared import migrate
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,11 @@ class Place:
 
     def settings(self, **values: Any) -> Settings:
         """Settings with new keys and without rate limits; `values` change them."""
-        defaults = {
+        return load_settings(**(self.values() | values))
+
+    def values(self) -> dict[str, Any]:
+        """The values of such settings."""
+        return {
             "environment": "development",
             "database_url": self.postgres.app,
             "migration_database_url": self.postgres.owner,
@@ -40,7 +45,6 @@ class Place:
             "rate_limit_per_minute": 0,
             "anonymous_rate_limit_per_minute": 0,
         }
-        return load_settings(**(defaults | values))
 
 
 @contextlib.contextmanager

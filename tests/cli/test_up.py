@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -23,6 +24,7 @@ from app.cli.embedded.processes import RunRecord
 from app.cli.embedded.running import read_record, running_instance
 from app.cli.embedded.valkey import embedded_valkey
 from tests.cli.programs import start, wait_until
+from tests.prepared import furnish, prepared_server
 
 pytestmark = pytest.mark.slow
 START_SECONDS = 240
@@ -81,18 +83,39 @@ def family(process: psutil.Process) -> list[psutil.Process]:
     return [process, *process.children(recursive=True)]
 
 
+@dataclass
+class Home:
+    """A data folder with a database, and who runs on it."""
+
+    folder: Path
+    up: Up | None = None
+
+    def running(self) -> Up:
+        """The instance that an earlier test has left running, or else a new one."""
+        if self.up is None or self.up.process.poll() is not None:
+            self.end()
+            self.up = Up(self.folder)
+            self.up.wait_ready()
+        return self.up
+
+    def end(self) -> None:
+        if self.up is not None:
+            self.up.end()
+            self.up = None
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("with a space") / "Mein Tresor für alle"
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    home = Home(tmp_path_factory.mktemp("with a space") / "Mein Tresor für alle")
+    furnish(prepared_server(tmp_path_factory), home.folder)
+    yield home
+    home.end()
 
 
 @pytest.fixture
-def up(folder: Path) -> Iterator[Up]:
-    """A running instance; the folder is shared by the tests, so only the first one makes the database."""
-    up = Up(folder)
-    up.wait_ready()
-    yield up
-    up.end()
+def up(home: Home) -> Up:
+    """A running instance, which the test may end."""
+    return home.running()
 
 
 def test_the_first_start_says_where_everything_is_and_nothing_runs_after_sigterm(tmp_path: Path):
@@ -113,18 +136,25 @@ def test_the_first_start_says_where_everything_is_and_nothing_runs_after_sigterm
     assert not (up.folder / "run.json").exists()
 
 
-def test_a_second_up_finds_the_first_and_stop_ends_it(up: Up):
-    second = Up(up.folder)
-    output = second.output()
-    status = start(sys.executable, "-m", "app.cli", "status", "--data", up.folder, stdout=subprocess.PIPE)
-    stop = start(sys.executable, "-m", "app.cli", "stop", "--data", up.folder, stdout=subprocess.PIPE)
+def test_a_taken_port_is_said_when_it_was_asked_for_and_avoided_when_not(home: Home):
+    home.end()
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        refused = Up(home.folder, "--port", port)
+        output = refused.output()
 
-    assert second.process.returncode == 0
-    assert f"already running at {up.record().url}" in output
-    table = status.communicate(timeout=60)[0].decode()
-    assert all(name in table for name in CHILDREN)
-    assert b"was stopped" in stop.communicate(timeout=120)[0]
-    assert up.process.wait(5) == 0
+    assert refused.process.returncode == 1
+    assert f"Port {port} on 127.0.0.1 is taken by another program" in output
+
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            stranger.bind(("127.0.0.1", 8000))
+            stranger.listen()
+        except OSError:
+            pass  # somebody else holds it already, which is as good
+        record = home.running().record()
+    assert not record.url.endswith(":8000")
 
 
 def test_other_commands_find_the_settings_of_a_running_up(up: Up, tmp_path: Path):
@@ -134,6 +164,18 @@ def test_other_commands_find_the_settings_of_a_running_up(up: Up, tmp_path: Path
     assert asyncio.run(is_current(settings.migration_url))
     with pytest.raises(EmbeddedError, match="is not running"):
         settings_of_running(tmp_path)
+
+
+def test_secrets_stay_out_of_command_lines_and_logs(up: Up):
+    secrets = json.loads((up.folder / "secrets.json").read_text())
+    words = [secrets["valkey_password"], *secrets["postgres"].values()]
+    words += [secrets[name].rpartition(":")[2] for name in ("root_keys", "token_keys", "lookup_key")]
+    lines = [" ".join(process.cmdline()) for process in family(psutil.Process(up.process.pid))]
+    logs = [log.read_text(errors="replace") for log in (up.folder / "logs").iterdir()]
+
+    assert not [word for word in words for text in (*lines, *logs) if word in text]
+    private = [path for path in up.folder.rglob("*") if path.is_file() and path.stat().st_mode & 0o077]
+    assert private == []
 
 
 def test_every_killed_child_comes_back_by_itself(up: Up):
@@ -146,18 +188,17 @@ def test_every_killed_child_comes_back_by_itself(up: Up):
     assert up.process.poll() is None
 
 
-def test_a_killed_up_is_taken_over_and_what_was_stored_is_still_there(up: Up):
+def test_a_killed_up_is_taken_over_and_what_was_stored_is_still_there(up: Up, home: Home):
     account = {"email": "grete@example.com", "password": "ein langer Satz von mir", "name": "Grete"}
     registered = httpx.post(f"{up.record().url}/v1/auth/register", json=account, timeout=30)
     processes = family(psutil.Process(up.process.pid))
     up.process.kill()
     up.process.wait()
 
-    later = Up(up.folder)
-    record = later.wait_ready()
+    later = home.running()
+    record = later.record()
     form = {"username": account["email"], "password": account["password"]}
     signed_in = httpx.post(f"{record.url}/v1/auth/token", data=form, timeout=30)
-    later.end()
 
     assert registered.status_code == 201
     assert signed_in.status_code == 200
@@ -173,36 +214,29 @@ def test_ctrl_c_twice_ends_it_at_once(up: Up):
     assert psutil.wait_procs(processes, timeout=5)[1] == []
 
 
-def test_stopping_while_it_still_starts_leaves_nothing(folder: Path):
-    up = Up(folder)
-    wait_until(lambda: running_instance(folder) is not None)
+def test_a_second_up_finds_the_first_and_stop_ends_it(up: Up):
+    second = Up(up.folder)
+    output = second.output()
+    status = start(sys.executable, "-m", "app.cli", "status", "--data", up.folder, stdout=subprocess.PIPE)
+    stop = start(sys.executable, "-m", "app.cli", "stop", "--data", up.folder, stdout=subprocess.PIPE)
+
+    assert second.process.returncode == 0
+    assert f"already running at {up.record().url}" in output
+    table = status.communicate(timeout=60)[0].decode()
+    assert all(name in table for name in CHILDREN)
+    assert b"was stopped" in stop.communicate(timeout=120)[0]
+    assert up.process.wait(5) == 0
+
+
+def test_stopping_while_it_still_starts_leaves_nothing(home: Home):
+    home.end()
+    up = Up(home.folder)
+    wait_until(lambda: running_instance(home.folder) is not None)
     processes = family(psutil.Process(up.process.pid))
     up.end()
 
     assert up.process.returncode == 0
     assert psutil.wait_procs(processes, timeout=5)[1] == []
-
-
-def test_a_taken_port_is_said_when_it_was_asked_for_and_avoided_when_not(folder: Path):
-    with socket.create_server(("127.0.0.1", 0)) as stranger:
-        port = stranger.getsockname()[1]
-        refused = Up(folder, "--port", port)
-        output = refused.output()
-
-    assert refused.process.returncode == 1
-    assert f"Port {port} on 127.0.0.1 is taken by another program" in output
-
-    with socket.socket() as stranger:
-        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            stranger.bind(("127.0.0.1", 8000))
-            stranger.listen()
-        except OSError:
-            pass  # somebody else holds it already, which is as good
-        up = Up(folder)
-        record = up.wait_ready()
-        up.end()
-    assert not record.url.endswith(":8000")
 
 
 def test_servers_of_their_own_are_used_instead_of_the_embedded_ones(tmp_path: Path):
@@ -235,15 +269,3 @@ def test_a_child_that_can_not_start_is_explained_and_the_rest_is_stopped(tmp_pat
     assert up.process.returncode == 1
     assert "The database can't be reached" in output
     assert not (tmp_path / "data" / "run.json").exists()
-
-
-def test_secrets_stay_out_of_command_lines_and_logs(up: Up):
-    secrets = json.loads((up.folder / "secrets.json").read_text())
-    words = [secrets["valkey_password"], *secrets["postgres"].values()]
-    words += [secrets[name].rpartition(":")[2] for name in ("root_keys", "token_keys", "lookup_key")]
-    lines = [" ".join(process.cmdline()) for process in family(psutil.Process(up.process.pid))]
-    logs = [log.read_text(errors="replace") for log in (up.folder / "logs").iterdir()]
-
-    assert not [word for word in words for text in (*lines, *logs) if word in text]
-    private = [path for path in up.folder.rglob("*") if path.is_file() and path.stat().st_mode & 0o077]
-    assert private == []

@@ -6,10 +6,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from alembic import command
-from alembic.config import Config
 
 from app.cli.embedded.postgres import PostgresUrls
-from tests.conftest import ROOT
+from tests.prepared import alembic_config
 
 pytestmark = pytest.mark.anyio
 
@@ -30,14 +29,8 @@ def empty_database(postgres: PostgresUrls) -> Iterator[str]:
     asyncio.run(run(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
-def config_for(url: str) -> Config:
-    config = Config(ROOT / "alembic.ini")
-    config.attributes["url"] = url
-    return config
-
-
 def test_migrations_go_up_and_down_and_up_again_and_match_the_models(empty_database):
-    config = config_for(empty_database)
+    config = alembic_config(empty_database)
 
     command.upgrade(config, "head")
     command.downgrade(config, "base")

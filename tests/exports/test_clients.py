@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app as commands
-from tests.conftest import ROOT
+from tests import ROOT
 from tests.exports import pythonic, typescript
 from tests.exports.calls import TEXT, Call, Json, calls
 from tests.exports.household import household

@@ -11,7 +11,7 @@ from app.cli.exporting.environment import env_example
 from app.cli.exporting.prisma import prisma_schema
 from app.core.config import Settings
 from app.models import Base
-from tests.conftest import ROOT
+from tests import ROOT
 from tests.exports.node import npm_install, run_node
 
 VALIDATE = """

@@ -14,7 +14,8 @@ from app.db.runtime import Runtime
 from app.db.session import session_scope
 from app.reminders import service
 from app.reminders.roles import LEADS
-from tests.conftest import ROOT, drain_jobs
+from tests import ROOT
+from tests.conftest import drain_jobs
 from tests.factories import auth, make_document, make_item, make_member
 from tests.reminders.people import REMINDERS, Home, make_home, make_reminder
 from tests.reminders.test_reminders import act, propose

@@ -23,7 +23,7 @@ from app.db.session import Actor, session_scope
 from app.reminders import service
 from app.reminders.schemas import ReminderCreate
 from app.vault.schemas.vaults import VaultRead
-from tests.conftest import ROOT
+from tests import ROOT
 from tests.factories import TestUser, make_member, make_user, make_vault, principal_of
 from tests.vault.conftest import rows_of
 from tests.vault.test_rotation import environment_of

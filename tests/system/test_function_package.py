@@ -5,7 +5,7 @@ from importlib.metadata import Distribution, distribution
 
 from packaging.requirements import Requirement
 
-from tests.conftest import ROOT
+from tests import ROOT
 
 MOST_BYTES = 250_000_000  # unzipped: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,8 +23,7 @@ def lifevault(stack: Stack, *arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
 
 
-def test_keys_of_both_kinds_are_exchanged_and_everything_still_opens(make_stack: Callable[..., Stack]):
-    stack = make_stack()
+def test_keys_of_both_kinds_are_exchanged_and_everything_still_opens(stack: Stack):
     person = stack.person()
     content = pdf(PAGES)
     document = upload(person, "Home insurance.pdf", content)
@@ -54,7 +52,6 @@ def test_keys_of_both_kinds_are_exchanged_and_everything_still_opens(make_stack:
     old, new = keys_of(before), keys_of(dump(stack))
     assert len(old - new) == 1
     assert len(new - old) == 1
-    stack.stop()
 
 
 def keys_of(dumped: bytes) -> set[str]:

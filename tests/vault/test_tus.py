@@ -5,19 +5,15 @@ import base64
 import hashlib
 import io
 import os
-import subprocess
-import sys
 import threading
-import time
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import text
 from tusclient.client import TusClient
 
@@ -29,6 +25,7 @@ from app.vault import service
 from app.vault.service import parts
 from tests.factories import auth, make_user
 from tests.notifications.smtp import changed_settings
+from tests.serving import api_process, environment_of
 from tests.stack import free_port
 from tests.vault.conftest import Scene, rows_of, run_jobs, speak
 from tests.vault.test_uploads import blob_folder, files_in, watched_files
@@ -410,30 +407,6 @@ async def test_a_damaged_part_makes_no_document(client: httpx.AsyncClient, setti
     assert len(rows) == 1
 
 
-@contextmanager
-def api(settings: Settings, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """The API as a process of its own, on the same database and blobs."""
-    names = ("database_url", "redis_url", "root_keys", "token_keys", "lookup_key", "blob_url", "rate_limit_per_minute")
-    values = {name: getattr(settings, name) for name in (*names, "anonymous_rate_limit_per_minute")}
-    plain = {
-        name: value.get_secret_value() if isinstance(value, SecretStr) else value for name, value in values.items()
-    }
-    environment = {f"LIFEVAULT_{name.upper()}": str(value) for name, value in plain.items()}
-    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port), "--log-level", "warning"]
-    process = subprocess.Popen(command, env={**os.environ, **environment, "LIFEVAULT_ENVIRONMENT": "test"})
-    try:
-        until = time.monotonic() + 90
-        while time.monotonic() < until:
-            with suppress(httpx.TransportError):
-                if httpx.get(f"http://127.0.0.1:{port}/health/live", timeout=5).status_code == 200:
-                    break
-            time.sleep(0.05)
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
 def send_slowly(url: str, headers: dict[str, str], content: bytes, stop: threading.Event) -> None:
     """Send the first 6 MiB of a file in one request, then nothing until the end."""
 
@@ -453,7 +426,7 @@ async def test_a_real_client_goes_on_after_the_api_was_killed_in_the_middle_of_a
     file = io.BytesIO(content)
     client = TusClient(f"http://127.0.0.1:{port}{UPLOADS}", headers=auth(scene.editor))
     said = {"vault_id": str(scene.vault.id), "filename": "scan.bin"}
-    with api(settings, port) as process:
+    with api_process(environment_of(settings), port) as process:
         url = await asyncio.to_thread(client.uploader(file_stream=file, metadata=said).create_url)
         sender = threading.Thread(target=send_slowly, args=(url, auth(scene.editor), content, stop))
         sender.start()
@@ -465,7 +438,7 @@ async def test_a_real_client_goes_on_after_the_api_was_killed_in_the_middle_of_a
 
     assert kept == parts.PART_BYTES
     assert await received(url) == kept
-    with api(settings, port):
+    with api_process(environment_of(settings), port):
         uploader = client.uploader(file_stream=file, url=url, chunk_size=2 * MIB, upload_checksum=True)
         assert uploader.offset == kept
         await asyncio.to_thread(uploader.upload)

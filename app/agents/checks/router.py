@@ -3,19 +3,20 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Security
+from fastapi import Query, Security
 
 from app.agents.checks import service
 from app.agents.checks.schemas import LegacyCheck, LifeCheck
 from app.api.deps import SessionDep, get_principal
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth.principal import Principal
 from app.vault.errors import VaultNotFound, VaultSealed
 
 Checker = Annotated[Principal, Security(get_principal, scopes=["agents:run", "vault:read"])]
 Vault = Annotated[UUID | None, Query(description="Look at this vault only.")]
 
-router = APIRouter(prefix="/agents")
+router = Router(prefix="/agents")
 
 
 @router.get("/life-check", responses=problems(VaultNotFound, VaultSealed))

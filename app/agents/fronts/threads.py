@@ -16,6 +16,7 @@ from app.agents.errors import ApprovalNotFound, ApprovalRefused, InvalidHistory,
 from app.agents.fronts.schemas import INTERRUPT, AgUiMessage, AgUiRequest, RespondedPart, VercelMessage, VercelRequest
 from app.agents.models import Run
 from app.agents.schemas import RunCreate
+from app.agents.turns import Returned, Said, Turn
 from app.auth.principal import Principal
 
 
@@ -84,11 +85,9 @@ def _uuid(text: str) -> UUID:
         raise ApprovalNotFound from None
 
 
-def _turns(messages: Sequence[AgUiMessage]) -> list[Any]:
+def _turns(messages: Sequence[AgUiMessage]) -> list[Turn]:
     """What came after the last answer: results of functions, or the person's words."""
-    from app.agents.asked import Returned  # noqa: PLC0415  brings pydantic-ai
-
-    turns: list[Any] = []
+    turns: list[Turn] = []
     for message in reversed(messages):
         if message.role == "tool":
             turns.insert(0, Returned(message.tool_call_id or "", _text(message.content)))
@@ -107,9 +106,7 @@ def _text(content: Any) -> str:
     return "\n".join(text for text in texts if isinstance(text, str))
 
 
-def _said(text: str) -> Any:
-    from app.agents.asked import Said  # noqa: PLC0415  brings pydantic-ai
-
+def _said(text: str) -> Turn:
     if not text.strip():
         raise InvalidHistory("The last message has no text")
     return Said(text)
@@ -120,7 +117,7 @@ async def _begun(
     principal: Principal,
     agent_id: UUID,
     thread: str,
-    turns: list[Any],
+    turns: list[Turn],
     functions: Sequence[Function] = (),
     told: str = "",
 ) -> Told:

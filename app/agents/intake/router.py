@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Security
+from fastapi import Query, Security
 
 from app.agents.intake import service
 from app.agents.intake.errors import IntakeDecided, IntakeNotFound, TypeNeeded
@@ -13,6 +13,7 @@ from app.api.deps import SessionDep, get_principal
 from app.api.idempotency import idempotent
 from app.api.pages import Cursor, InvalidCursor, Limit, parse_cursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth.principal import Principal
 from app.vault.errors import (
     InvalidFields,
@@ -26,7 +27,7 @@ from app.vault.errors import (
 
 Filer = Annotated[Principal, Security(get_principal, scopes=["agents:run", "vault:write"])]
 
-router = APIRouter(prefix="/agents/intake")
+router = Router(prefix="/agents/intake")
 
 
 @router.get("", responses=problems(InvalidCursor, VaultNotFound, VaultSealed))

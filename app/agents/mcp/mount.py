@@ -4,9 +4,9 @@ Callers are known as on every other route: by an access token or an API key in t
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Final
 
-from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.deps import enter, get_settings
 from app.api.problems import render_error
+from app.api.routes import Router
 from app.auth.principal import SCOPES, Principal
 from app.core.config import Settings
 from app.core.errors import AppError, Unauthorized, Unavailable
@@ -131,11 +132,20 @@ async def _server_metadata(request: Request) -> Response:
     )
 
 
-def mount_mcp(app: FastAPI) -> None:
-    """Add the routes of MCP; they are no part of the OpenAPI document."""
-    endpoints: dict[str, Any] = {
-        f"{RESOURCE_METADATA}{PATH}": _resource_metadata,
-        SERVER_METADATA: _server_metadata,
-        PATH: LazyMcp(),
-    }
-    app.router.routes.extend(Route(path, endpoint, include_in_schema=False) for path, endpoint in endpoints.items())
+class _Mcp:
+    """The MCP application that belongs to the application asked."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        state = scope["app"].state
+        if not hasattr(state, "mcp"):
+            state.mcp = LazyMcp()
+        await state.mcp(scope, receive, send)
+
+
+ENDPOINTS: Final[Mapping[str, Any]] = {
+    f"{RESOURCE_METADATA}{PATH}": _resource_metadata,
+    SERVER_METADATA: _server_metadata,
+    PATH: _Mcp(),
+}
+
+router = Router(routes=[Route(path, endpoint, include_in_schema=False) for path, endpoint in ENDPOINTS.items()])

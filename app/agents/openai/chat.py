@@ -12,7 +12,6 @@ from uuid import UUID
 import orjson
 
 from app.agents import talk
-from app.agents.asked import Answered, Returned, Said, Turn, added, asked_by
 from app.agents.openai.errors import RunFailed, shape
 from app.agents.openai.schemas.chat import (
     Annotation,
@@ -31,6 +30,7 @@ from app.agents.openai.schemas.chat import (
 )
 from app.agents.openai.schemas.common import Waiting
 from app.agents.talk import Rest
+from app.agents.turns import Answered, Returned, Said, Turn
 from app.auth.principal import Principal
 from app.core.errors import AppError
 from app.db.runtime import current
@@ -44,6 +44,8 @@ QUIET_ROUNDS: Final = 20
 
 def asked(data: ChatRequest) -> tuple[str, Any]:
     """What the person is shown of the question, and what the run is told. Raises `InvalidHistory`."""
+    from app.agents.asked import added, asked_by  # noqa: PLC0415  brings pydantic-ai
+
     turns: list[Turn] = []
     instructions = []
     for message in data.messages:

@@ -9,7 +9,6 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.agents import conversations, runs
-from app.agents.asked import Answered, Returned, Said, Turn
 from app.agents.errors import RunNotFound
 from app.agents.models import Run
 from app.agents.openai.answered import run_id_of
@@ -21,6 +20,7 @@ from app.agents.openai.schemas.responses import (
     ResponseRequest,
     text_of,
 )
+from app.agents.turns import Answered, Returned, Said, Turn
 from app.auth.principal import Principal
 
 

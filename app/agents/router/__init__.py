@@ -1,15 +1,14 @@
 """Routes of agents."""
 
-from fastapi import APIRouter
-
 from app.agents import tasks
 from app.agents.checks.router import router as checks
 from app.agents.intake.router import router as intake
 from app.agents.router import agents, fronts, keeping, runs, sockets
+from app.api.routes import Router
 
 __all__ = ["router", "tasks"]  # runs that somebody waits for are worked on in this process, by the task of their kind
 
-router = APIRouter(tags=["agents"])
+router = Router(tags=["agents"])
 for each in (  # the paths with fixed words first
     checks,
     intake,

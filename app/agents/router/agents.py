@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from app.agents import agents
 from app.agents.errors import AgentNotFound, BuiltInAgent, TooMany, UnknownModel, UnknownTool
@@ -14,9 +14,10 @@ from app.agents.tools.registry import TOOLS
 from app.api.deps import SessionDep
 from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.vault.errors import VaultNotFound, VaultSealed
 
-router = APIRouter(prefix="/agents")
+router = Router(prefix="/agents")
 assert everything.__all__  # noqa: S101  importing them registers every tool
 
 

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
 from starlette.responses import Response, StreamingResponse
 
 from app.agents import talk
@@ -23,8 +22,9 @@ from app.agents.router.access import Runner
 from app.api.deps import SessionDep
 from app.api.openapi import event_stream
 from app.api.problems import problems
+from app.api.routes import Router
 
-router = APIRouter(prefix="/agents")
+router = Router(prefix="/agents")
 STREAM = event_stream(message={"type": "object"})
 BEGINNING = (AgentNotFound, InvalidHistory, RunBusy, TooMany)
 DECIDING = (ApprovalDecided, ApprovalNotFound, ApproverNeeded, RunOver)

@@ -2,8 +2,6 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from app.agents import conversations, memories, metering, rules, schedules
 from app.agents.errors import (
     AgentNotFound,
@@ -33,9 +31,10 @@ from app.agents.schemas import (
 from app.api.deps import SessionDep
 from app.api.pages import Cursor, InvalidCursor, Limit, parse_cursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.vault.errors import RoleTooLow, VaultNotFound, VaultSealed
 
-router = APIRouter(prefix="/agents")
+router = Router(prefix="/agents")
 
 
 @router.get("/conversations", responses=problems(InvalidCursor))

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Header, Query
+from fastapi import Header, Query
 from starlette.responses import Response, StreamingResponse
 
 from app.agents import approvals, events, runs, talk
@@ -28,12 +28,13 @@ from app.api.deps import SessionDep
 from app.api.openapi import event_stream
 from app.api.pages import Cursor, InvalidCursor, Limit, parse_cursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth.principal import Principal
 from app.vault.errors import VaultNotFound, VaultSealed
 
 DECIDING: Final = (ApprovalNotFound, ApprovalDecided, ApproverNeeded, EffectFailed, RunOver)
 
-router = APIRouter(prefix="/agents")
+router = Router(prefix="/agents")
 STREAM = event_stream(**{kind: {"type": "object"} for kind in events.KINDS})
 STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 QUIET_ROUNDS = 20

@@ -6,12 +6,13 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Query, WebSocket
+from fastapi import Query, WebSocket
 from starlette.websockets import WebSocketDisconnect
 
 from app.agents import events, runs
 from app.agents.errors import RunOver
 from app.api.deps import enter
+from app.api.routes import Router
 from app.auth.principal import Principal
 from app.core.errors import AppError, BadRequest, Forbidden, Unauthorized
 from app.db.session import new_session, session_scope
@@ -22,7 +23,7 @@ CLOSED: Final = 4_000
 TOKEN_SECONDS: Final = 15.0
 MOST_CHARACTERS: Final = 10_000
 
-router = APIRouter(prefix="/agents")
+router = Router(prefix="/agents")
 
 
 @router.websocket("/runs/{run_id:uuid}/socket")

@@ -2,17 +2,16 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from app.api.deps import SessionDep
 from app.api.pages import Cursor, Limit, cursor_of, parse_cursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth import service
 from app.auth.errors import ApiKeyNotFound, ScopeNotHeld, SessionNeeded, StepUpRequired, TooManyApiKeys
 from app.auth.routes.deps import Person
 from app.auth.schemas import ApiKeyCreate, ApiKeyCreated, ApiKeyPage
 
-router = APIRouter(prefix="/api-keys")
+router = Router(prefix="/api-keys")
 
 
 @router.post("", status_code=201, responses=problems(SessionNeeded, StepUpRequired, ScopeNotHeld, TooManyApiKeys))

@@ -1,15 +1,14 @@
 """The end of an account."""
 
-from fastapi import APIRouter
-
 from app.api.deps import SessionDep
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth import service
 from app.auth.errors import NotWaitingForDeletion, OwnershipRemains, SessionNeeded, StepUpRequired
 from app.auth.routes.deps import Person
 from app.auth.schemas import AccountDeletion, MeRead
 
-router = APIRouter(prefix="/me")
+router = Router(prefix="/me")
 
 
 @router.delete("", status_code=202, responses=problems(SessionNeeded, StepUpRequired, OwnershipRemains))

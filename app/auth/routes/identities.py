@@ -2,11 +2,10 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from app.api.deps import SessionDep
 from app.api.pages import Cursor, Limit, cursor_of, parse_cursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth import service
 from app.auth.errors import IdentityNotFound, IdentityTaken, SessionNeeded, StepUpRequired
 from app.auth.gateway import IssuerUnavailable
@@ -14,7 +13,7 @@ from app.auth.routes.deps import Person
 from app.auth.schemas import IdentityCreate, IdentityPage, IdentityRead
 from app.core.security import InvalidToken
 
-router = APIRouter(prefix="/identities")
+router = Router(prefix="/identities")
 LINK_PROBLEMS = problems(InvalidToken, SessionNeeded, StepUpRequired, IdentityTaken, IssuerUnavailable)
 
 

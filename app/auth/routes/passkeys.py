@@ -2,11 +2,10 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from app.api.deps import SessionDep
 from app.api.pages import Cursor, Limit, cursor_of, parse_cursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth import service
 from app.auth.errors import (
     InvalidPasskey,
@@ -30,7 +29,7 @@ from app.auth.factor_schemas import (
 from app.auth.routes.deps import DeviceDep, Person
 from app.auth.schemas import TokenPair
 
-router = APIRouter()
+router = Router()
 
 
 @router.post("/token/passkey/options", responses=problems(TooManyAttempts))

@@ -1,9 +1,8 @@
 """Second factors, recovery codes and step-up."""
 
-from fastapi import APIRouter
-
 from app.api.deps import SessionDep
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth import service
 from app.auth.errors import (
     InvalidChallenge,
@@ -29,7 +28,7 @@ from app.auth.factor_schemas import (
 from app.auth.routes.deps import DeviceDep, Person, SignedIn
 from app.auth.schemas import TokenPair
 
-router = APIRouter()
+router = Router()
 CONFIRM_PROBLEMS = problems(SessionNeeded, StepUpRequired, WrongCode, TotpNotFound, TooManyAttempts)
 STEP_UP_PROBLEMS = problems(SessionNeeded, WrongPassword, WrongCode, TooManyAttempts)
 

@@ -2,12 +2,13 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from starlette.responses import StreamingResponse
 
 from app.api.deps import SessionDep
 from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.nominees import service
 from app.nominees.errors import CaseIsOver, CaseNotFound, ProofNotFound
 from app.nominees.router.access import A_FILE, Reader, Writer
@@ -15,7 +16,7 @@ from app.nominees.schemas.cases import CasePage, CaseRead, ReadLogPage
 from app.vault.errors import ContentDamaged
 from app.vault.router.downloads import attachment
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/cases", responses=problems(InvalidCursor))

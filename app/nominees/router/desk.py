@@ -6,10 +6,11 @@ from html import escape
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Request
+from fastapi import Form, Request
 from starlette.responses import Response
 
 from app.api.deps import SessionDep
+from app.api.routes import Router
 from app.core.html import form, hidden
 from app.core.schemas import RequestModel
 from app.nominees import service
@@ -27,7 +28,7 @@ from app.vault.service import Filters
 PAGES = "/v1/nominees/pages"
 MOST_SHOWN = 100
 
-router = APIRouter(prefix="/pages", include_in_schema=False)
+router = Router(prefix="/pages", include_in_schema=False)
 
 
 class DeskForm(RequestModel):

@@ -2,19 +2,20 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth.errors import SessionNeeded
 from app.nominees import service
 from app.nominees.errors import DrillNotFound, DrillRunning, LegacyPlanNotFound, PlanNotReady, TooManyLetters
 from app.nominees.router.access import MADE, Reader, Writer
 from app.nominees.schemas.cases import DrillPage, DrillRead
 
-router = APIRouter()
+router = Router()
 
 
 @router.post(

@@ -2,11 +2,12 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from starlette.responses import StreamingResponse
 
 from app.api.deps import SessionDep
 from app.api.problems import problems
+from app.api.routes import Router
 from app.nominees import service
 from app.nominees.errors import LegacyKeyNotFound, LegacyKeyTaken, NomineeNotFound, NotOurShare, SheetsUnsuitable
 from app.nominees.router.access import Reader, Writer
@@ -14,7 +15,7 @@ from app.nominees.router.people import STEP_UP
 from app.nominees.schemas.keys import LegacyKeyCreate, LegacyKeyList, LegacyKeyRead, LegacyKeyRegister, ServerSheet
 from app.vault.router.downloads import attachment
 
-router = APIRouter()
+router = Router()
 HOLDERS = (NomineeNotFound, SheetsUnsuitable)
 PDF = {"application/pdf": {"schema": {"type": "string", "format": "binary"}}}
 AGE = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}

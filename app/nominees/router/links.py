@@ -5,9 +5,10 @@ from functools import wraps
 from html import escape
 from typing import Annotated, Any, Literal, TypeAlias
 
-from fastapi import APIRouter, Form, Query
+from fastapi import Form, Query
 from starlette.responses import Response
 
+from app.api.routes import Router
 from app.core.errors import AppError
 from app.core.html import HEADERS, form, hidden, page
 from app.core.schemas import RequestModel
@@ -21,7 +22,7 @@ CODE_FIELD = (
     '<label>The code in the e-mail<input name="code" inputmode="numeric" autocomplete="one-time-code" required></label>'
 )
 
-router = APIRouter(prefix="/links", include_in_schema=False)
+router = Router(prefix="/links", include_in_schema=False)
 LinkQuery = Annotated[Token, Query()]
 
 

@@ -2,12 +2,13 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth.errors import SessionNeeded, StepUpRequired
 from app.nominees import service
 from app.nominees.errors import (
@@ -23,7 +24,7 @@ from app.nominees.errors import (
 from app.nominees.router.access import MADE, Reader, Writer
 from app.nominees.schemas.people import NomineeCreate, NomineePage, NomineeRead, NomineeUpdate
 
-router = APIRouter(prefix="/people")
+router = Router(prefix="/people")
 STEP_UP = (SessionNeeded, StepUpRequired)
 ADDRESS = (AlreadyNamed, OwnAddress, TooManyLetters)
 

@@ -2,12 +2,13 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.nominees import service
 from app.nominees.errors import CaseIsOpen, LegacyPlanNotFound, NomineeNotFound, PlanNotReady, TooManyPlans
 from app.nominees.router.access import MADE_TAGGED, Reader, Writer
@@ -22,7 +23,7 @@ from app.nominees.schemas.plans import (
 from app.vault.errors import DocumentNotFound, ItemNotFound, RoleTooLow, StaleRevision, VaultNotFound, VaultSealed
 from app.vault.router.access import TAGGED, IfMatch, tag
 
-router = APIRouter(prefix="/plans")
+router = Router(prefix="/plans")
 GIFTS = (NomineeNotFound, VaultNotFound, VaultSealed, ItemNotFound, DocumentNotFound, RoleTooLow)
 CHANGE = (*STEP_UP, LegacyPlanNotFound, CaseIsOpen)
 

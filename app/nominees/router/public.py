@@ -1,8 +1,7 @@
 """Routes for people without an account who follow a link in a letter. None of them is a GET: scanners follow those."""
 
-from fastapi import APIRouter
-
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth.routes.deps import DeviceDep
 from app.nominees import service
 from app.nominees.errors import CaseIsOver, CaseNotFound, LegacyLinkNotFound, TooManyLetters, WrongNomineeCode
@@ -16,7 +15,7 @@ from app.nominees.schemas.visits import (
     NomineeToken,
 )
 
-router = APIRouter()
+router = Router()
 ON_ITS_WAY = LetterSent(detail="If somebody named this address, an e-mail is on its way.")
 
 

@@ -2,12 +2,13 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from starlette.responses import StreamingResponse
 
 from app.api.deps import SessionDep
 from app.api.pages import InvalidCursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.nominees import service
 from app.nominees.errors import NothingReleased
 from app.nominees.router.access import A_FILE, GuestDep
@@ -19,7 +20,7 @@ from app.vault.router.queries import Pages, next_cursor
 from app.vault.schemas.documents import DocumentPage, DocumentRead
 from app.vault.schemas.items import ItemPage, ItemRead
 
-router = APIRouter(prefix="/visit/released")
+router = Router(prefix="/visit/released")
 NOTHING = (NothingReleased, VaultNotFound, ContentDamaged)
 
 

@@ -2,12 +2,13 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from starlette.responses import StreamingResponse
 
 from app.api.deps import SessionDep
 from app.api.limits import BodyTooLarge
 from app.api.problems import problems
+from app.api.routes import Router
 from app.db.runtime import current
 from app.nominees import service
 from app.nominees.errors import (
@@ -29,7 +30,7 @@ from app.vault.errors import ContentDamaged, EmptyFile, FileTooLarge, UploadInte
 from app.vault.router.forms import UploadForm
 from app.vault.router.uploads import FORM_ERRORS, body_of
 
-router = APIRouter(prefix="/visit")
+router = Router(prefix="/visit")
 FORM = {
     "multipart/form-data": {
         "schema": {

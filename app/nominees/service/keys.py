@@ -36,7 +36,6 @@ from app.nominees.sheets import Holder, Sheet, sheets_pdf
 from app.sealed.errors import SealedError
 from app.sealed.identity import PublicIdentity
 from app.sealed.legacy import legacy_keys as keys_of_secret
-from app.vault import service as vaults
 
 SECRET_BYTES: Final = 32
 GROUPS: Final = 3
@@ -165,14 +164,6 @@ async def legacy_public_key(session: AsyncSession, user_id: UUID) -> PublicIdent
     """The present public half of an owner's legacy keys; None if they have made none."""
     newest = select(legacy_keys.c.public_key).where(legacy_keys.c.user_id == user_id)
     found = await session.scalar(newest.order_by(legacy_keys.c.created_at.desc(), legacy_keys.c.id.desc()).limit(1))
-    return PublicIdentity.from_bytes(found) if found else None
-
-
-@vaults.knows_legacy_keys
-async def find_public_key(session: AsyncSession, user_id: UUID, key_id: UUID) -> PublicIdentity | None:
-    """The public half of an owner's legacy keys of this id, present or older ones; None if there are none."""
-    mine = legacy_keys.c.user_id == user_id, legacy_keys.c.id == key_id
-    found = await session.scalar(select(legacy_keys.c.public_key).where(*mine))
     return PublicIdentity.from_bytes(found) if found else None
 
 

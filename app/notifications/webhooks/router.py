@@ -3,12 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Security
+from fastapi import Security
 
 from app.api.deps import SessionDep, get_principal
 from app.api.idempotency import idempotent
 from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth.principal import Principal
 from app.notifications.webhooks import endpoints, messages
 from app.notifications.webhooks.errors import (
@@ -34,7 +35,7 @@ from app.notifications.webhooks.schemas import (
 
 Owner = Annotated[Principal, Security(get_principal, scopes=["vault:read", "profile"])]
 
-router = APIRouter(prefix="/webhooks")
+router = Router(prefix="/webhooks")
 
 
 @router.get("/events")

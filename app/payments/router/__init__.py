@@ -1,7 +1,6 @@
 """Routes of payments: one file for each group, joined here."""
 
-from fastapi import APIRouter
-
+from app.api.routes import Router
 from app.payments.router import (
     admin_books,
     admin_consumers,
@@ -19,7 +18,7 @@ from app.payments.router import (
     webhooks,
 )
 
-router = APIRouter(prefix="/payments", tags=["payments"])
+router = Router(prefix="/payments", tags=["payments"])
 for group in (
     plans,
     family,

@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from app.api.deps import SessionDep
 from app.api.problems import problems
+from app.api.routes import Router
 from app.core.clock import utc_now
 from app.core.errors import NotFound
 from app.payments.policy import as_operator
@@ -19,7 +20,7 @@ from app.payments.schemas.consumers import (
 )
 from app.payments.services import consumers
 
-router = APIRouter(prefix="/admin")
+router = Router(prefix="/admin")
 
 
 @router.get("/consumers", responses=problems(NotFound))

@@ -2,12 +2,13 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth.principal import Principal
 from app.core.errors import NotFound
 from app.db.acting import acting_for
@@ -39,7 +40,7 @@ from app.payments.schemas.admin_money import (
 from app.payments.schemas.operations import UnsettledOperation, UnsettledPage
 from app.payments.services import catalogue, coupons, disputes, grants, refunds, resolving
 
-router = APIRouter(prefix="/admin")
+router = Router(prefix="/admin")
 
 
 @router.post(

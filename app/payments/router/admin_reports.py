@@ -3,13 +3,14 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime
 from starlette.responses import StreamingResponse
 
 from app.api.deps import SessionDep
 from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.core.errors import NotFound
 from app.payments.errors import InvalidTimeSpan
 from app.payments.policy import as_operator
@@ -34,7 +35,7 @@ AsOf = Annotated[
 Day = Annotated[date, AfterValidator(lambda day: min(max(day, EARLIEST.date()), LATEST.date()))]
 CSV = {"description": "One line for each leg.", "content": {"text/csv": {"schema": {"type": "string"}}}}
 
-router = APIRouter(prefix="/admin")
+router = Router(prefix="/admin")
 
 
 @router.get("/trial-balance", responses=problems(NotFound))

@@ -3,11 +3,12 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.problems import problems
+from app.api.routes import Router
 from app.payments.errors import CardNotFound, LastCard, OperationRunning, UrlNotAllowed
 from app.payments.router.access import Reader, Writer
 from app.payments.router.outgoing import ASKING, COMMANDING, PENDING, let_go, pending
@@ -17,7 +18,7 @@ from app.payments.services import cards, checkout
 
 CardId = Annotated[str, Path(max_length=200)]
 
-router = APIRouter(prefix="/payment-methods")
+router = Router(prefix="/payment-methods")
 
 
 @router.get("", responses=problems(*ASKING))

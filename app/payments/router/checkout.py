@@ -3,12 +3,13 @@
 from typing import Final
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from starlette.responses import HTMLResponse
 
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.problems import problems
+from app.api.routes import Router
 from app.core.clock import new_id
 from app.payments.errors import (
     CheckoutNotFound,
@@ -37,7 +38,7 @@ Your plan changes as soon as the payment has arrived, which usually takes a few 
 BUYING: Final = (PriceNotFound, TooManySeats, SubscriptionExists, CouponNotFound, CouponNotForThis, CouponUsedUp)
 LOCATION: Final = {"Location": {"description": "The path of the checkout.", "schema": {"type": "string"}}}
 
-router = APIRouter()
+router = Router()
 
 
 @router.post(

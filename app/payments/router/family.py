@@ -2,11 +2,10 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.problems import problems
+from app.api.routes import Router
 from app.payments.errors import (
     AlreadyInFamily,
     InAnotherFamily,
@@ -23,7 +22,7 @@ from app.payments.router.access import Reader, Writer
 from app.payments.schemas.family import FamilyRead, SeatAccept, SeatCreate, SeatRead
 from app.payments.services import overview, seats
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/family")

@@ -2,12 +2,13 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth.principal import Principal
 from app.payments.errors import InvoiceNotFound, InvoiceNotOpen, NotThePayer
 from app.payments.router.access import Reader, Writer
@@ -22,7 +23,7 @@ from app.payments.schemas.invoices import (
 )
 from app.payments.services import invoices
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/invoices", responses=problems(NotThePayer, InvalidCursor))

@@ -2,17 +2,16 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from app.api.deps import SessionDep
 from app.api.problems import problems
+from app.api.routes import Router
 from app.payments.errors import NotThePayer, OperationNotFound
 from app.payments.policy import as_family
 from app.payments.router.access import Reader
 from app.payments.schemas.operations import OperationRead
 from app.payments.services import families, resolving
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/operations/{operation_id}", responses=problems(NotThePayer, OperationNotFound))

@@ -1,15 +1,16 @@
 """Routes of what can be bought."""
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from app.api.deps import SessionDep
+from app.api.routes import Router
 from app.db.session import SYSTEM, act_for
 from app.payments.schemas.plans import PlanList
 from app.payments.services import plans
 
 CACHED = {"Cache-Control": {"description": "For how long it may be kept.", "schema": {"type": "string"}}}
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/plans", responses={200: {"headers": CACHED}})

@@ -3,11 +3,12 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response, Security
+from fastapi import Response, Security
 
 from app.api.deps import SessionDep, get_principal
 from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth.principal import Principal
 from app.payments.errors import NotThePayer, ReceiptNotFound
 from app.payments.schemas.receipts import ReceiptPage
@@ -19,7 +20,7 @@ PDF = {
     "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
 }
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/receipts", responses=problems(NotThePayer, InvalidCursor))

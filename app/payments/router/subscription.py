@@ -3,11 +3,12 @@
 from typing import Final
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth.principal import Principal
 from app.payments.errors import (
     CancellationPending,
@@ -45,7 +46,7 @@ CHANGING: Final = (
 )
 SUMS: Final = ("subtotal_cents", "discount_cents", "tax_cents", "total_cents", "due_cents")
 
-router = APIRouter(prefix="/subscription")
+router = Router(prefix="/subscription")
 
 
 async def _state(principal: Principal, outcome: Outcome) -> SubscriptionState | Response:

@@ -1,15 +1,14 @@
 """Routes of usage and credits."""
 
-from fastapi import APIRouter
-
 from app.api.deps import SessionDep
 from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.payments.router.access import Reader
 from app.payments.schemas.family import CreditsRead, UsageRead
 from app.payments.services import overview
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/usage")

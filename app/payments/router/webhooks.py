@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request
+from fastapi import Header, Request
 
 from app.api.problems import problems
+from app.api.routes import Router
 from app.core.schemas import ResponseModel
 from app.payments.errors import InvalidWebhook, UnknownProvider
 from app.payments.providers.port import InvalidSignature
@@ -13,7 +14,7 @@ from app.payments.services import inbox
 
 Signature = Annotated[str, Header(alias="Stripe-Signature", description="`t=…,v1=…` as the provider signs it.")]
 
-router = APIRouter()
+router = Router()
 
 
 class WebhookReceived(ResponseModel):

@@ -44,14 +44,31 @@ class DifferenceFound(ResponseModel):
     theirs: str | None
 
 
-class ReconciliationRead(ResponseModel):
-    """What one comparison saw and did, and what is left."""
+class ReconciliationStarted(ResponseModel):
+    """A comparison that was queued: `/v1/jobs/{job_id}` tells how far it is, and its result has the id `id`."""
 
+    id: UUID
+    job_id: UUID
+
+
+class ReconciliationRead(ResponseModel):
+    """What one comparison saw and did. `open_differences` are those it left; `reached_to` is the provider's time."""
+
+    id: UUID
+    provider: str
     depth: Literal["light", "deep"]
     compared: int
     events_added: int
     healed: int
-    differences: list[DifferenceFound]
+    open_differences: int
+    reached_to: datetime
+    finished_at: datetime
+
+
+class Reconciliations(ResponseModel):
+    """The newest comparisons."""
+
+    items: list[ReconciliationRead]
 
 
 class OpenDifference(DifferenceFound):

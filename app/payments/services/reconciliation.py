@@ -19,6 +19,8 @@ from app.core.clock import new_id
 from app.core.errors import AppError
 from app.core.logging import get_log
 from app.db.session import session_scope
+from app.jobs.service import create_job, open_subject
+from app.payments.errors import ReconciliationNotFound
 from app.payments.models import Difference, ReconciliationRun
 from app.payments.providers.port import Provider, ProviderError
 from app.payments.services import comparing, inbox, ledger, postings
@@ -26,6 +28,8 @@ from app.payments.services.comparing import Found, Theirs
 from app.payments.services.sync import sync_checkout, sync_dispute, sync_invoice, sync_payment, sync_subscription
 
 Depth = Literal["light", "deep"]
+
+RECONCILE_JOB: Final = "payments.reconcile_on_demand"
 
 OVERLAP: Final = timedelta(hours=1)
 EVENTS_KEPT: Final = timedelta(days=30)
@@ -55,7 +59,17 @@ class _Look:
     heal: Callable[[Provider, Theirs], Awaitable[None]]
 
 
-async def reconcile(provider: Provider, depth: Depth = "light") -> Report:
+async def ask_for(session: AsyncSession, depth: Depth, user_id: UUID) -> tuple[UUID, UUID]:
+    """Queue a run; the ids of the run and of its job. One of the same depth that has not ended is joined."""
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(RECONCILE_JOB, 0))))
+    waiting = await open_subject(session, RECONCILE_JOB, depth=depth)
+    if waiting is not None:
+        return waiting
+    run_id = new_id()
+    return run_id, await create_job(session, RECONCILE_JOB, subject_id=run_id, user_id=user_id, depth=depth)
+
+
+async def reconcile(provider: Provider, depth: Depth = "light", run_id: UUID | None = None) -> Report:
     """Compare, heal, and write down what could not be healed. Raises `NotReached` if the provider is down."""
     started = await provider.now()
     since = BEGINNING if depth == "deep" else await _last_reached(provider.name) - OVERLAP
@@ -70,7 +84,7 @@ async def reconcile(provider: Provider, depth: Depth = "light") -> Report:
     report.differences += await comparing.movements_only_ours(provider.name, since, seen)
     async with session_scope() as session:
         report.differences += await comparing.own_sums(session, started)
-        await _write(session, provider.name, report, reached_to=started)
+        await _write(session, provider.name, report, run_id or new_id(), reached_to=started)
     return report
 
 
@@ -150,9 +164,8 @@ async def _heal_movement(provider: Provider, theirs: Theirs) -> None:
         )
 
 
-async def _write(session: AsyncSession, provider: str, report: Report, reached_to: datetime) -> None:
+async def _write(session: AsyncSession, provider: str, report: Report, run_id: UUID, reached_to: datetime) -> None:
     """Keep the run and its differences; close those that are gone: all by a deep run, our own sums by a light one."""
-    run_id = new_id()
     counts = {"compared": report.compared, "events_added": report.events_added, "healed": report.healed}
     run = ReconciliationRun(
         id=run_id,
@@ -182,6 +195,24 @@ async def _open(session: AsyncSession, provider: str, run_id: UUID, found: Found
     row = upsert(Difference).values(id=new_id(), run_id=run_id, provider=provider, **values, **texts)
     await session.execute(row.on_conflict_do_nothing())
     log.error("payment books differ", difference=values)
+
+
+async def list_runs(session: AsyncSession, limit: int = 100) -> list[ReconciliationRun]:
+    """The newest runs."""
+    return list(await session.scalars(select(ReconciliationRun).order_by(ReconciliationRun.id.desc()).limit(limit)))
+
+
+async def was_run(session: AsyncSession, run_id: UUID) -> bool:
+    """Whether this run has ended."""
+    return await session.get(ReconciliationRun, run_id) is not None
+
+
+async def read_run(session: AsyncSession, run_id: UUID) -> ReconciliationRun:
+    """A run that ended. Raises `ReconciliationNotFound`."""
+    run = await session.get(ReconciliationRun, run_id)
+    if run is None:
+        raise ReconciliationNotFound
+    return run
 
 
 async def list_differences(session: AsyncSession, limit: int = 100) -> list[Difference]:

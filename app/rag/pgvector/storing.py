@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.crypto import SealBroken
 from app.core.logging import get_log
 from app.db.runtime import current
+from app.db.session import session_scope
 from app.rag.models import ShardRow, VectorChoice, VectorSet
 from app.rag.old_shard import open_shard
 from app.rag.pgvector.table import SCHEMA, TABLE
@@ -28,6 +29,26 @@ _INSERT: Final = text(
 )
 
 log = get_log(__name__)
+
+
+async def keep_up() -> int:
+    """Copy what lacks a copy, a few indexes a transaction, or delete all copies if nobody may have any.
+
+    Returns how many batches of indexes were copied, or how many indexes lost their copy.
+    """
+    async with session_scope() as session:
+        if current().settings.vector_index != "pgvector":
+            return await drop_all(session)
+        if await is_missing(session):
+            log.error("vectors have no place in the database: run lifevault migrate")
+            return 0
+    batches, last = 0, None
+    while True:
+        async with session_scope() as session:
+            last = await store_next(session, last)
+        if last is None:
+            return batches
+        batches += 1
 
 
 async def store_next(session: AsyncSession, after: UUID | None) -> UUID | None:

@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Path, Request, Response
 
 from app.api.deps import SessionDep, device_of
 from app.api.idempotency import idempotent
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth.errors import SessionNeeded
 from app.reminders import service
 from app.reminders.errors import FeedNotFound, TooManyFeedRequests
@@ -21,7 +22,7 @@ CALENDAR = {
     "content": {"text/calendar": {"schema": {"type": "string"}}},
 }
 
-router = APIRouter(prefix="/reminders/feed")
+router = Router(prefix="/reminders/feed")
 
 
 @router.post("", status_code=201, responses=problems(SessionNeeded))

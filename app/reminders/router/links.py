@@ -3,11 +3,12 @@
 from html import escape
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Form, Query
+from fastapi import Form, Query
 from pydantic import StringConstraints
 from starlette.responses import Response
 
-from app.auth.pages import page
+from app.api.routes import Router
+from app.auth.routes.pages import page
 from app.core.errors import AppError
 from app.core.schemas import RequestModel
 from app.reminders import service
@@ -26,7 +27,7 @@ LATER: Final = (
     "<p>Remind me again:</p><p>{buttons}</p></form>"
 )
 
-router = APIRouter(prefix="/reminders/links", include_in_schema=False)
+router = Router(prefix="/reminders/links", include_in_schema=False)
 
 
 class DoneForm(RequestModel):

@@ -3,12 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.pages import InvalidCursor, Limit, PlaceCursor, cursor_of_place, parse_place
 from app.api.problems import problems
+from app.api.routes import Router
 from app.reminders import service
 from app.reminders.errors import (
     DateInRecord,
@@ -53,7 +54,7 @@ Show = Annotated[
 ]
 Mine = Annotated[bool, Query(description="Only those that you are told of.")]
 
-router = APIRouter(prefix="/reminders")
+router = Router(prefix="/reminders")
 
 
 @router.post(

@@ -1,7 +1,6 @@
 """The routes of vaults."""
 
-from fastapi import APIRouter
-
+from app.api.routes import Router
 from app.vault.router import (
     activity,
     changes,
@@ -27,6 +26,6 @@ PARTS = (
     *(vaults, members, transfers, activity, types, items, changes, links, search, share_page, shares),
     *(documents, uploads, tus, downloads, imports, exports, sealed),
 )
-router = APIRouter(prefix="/vault", tags=["vault"])
+router = Router(prefix="/vault", tags=["vault"])
 for part in PARTS:
     router.include_router(part.router)

@@ -3,11 +3,12 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from app.api.deps import SessionDep
 from app.api.pages import CursorText, InvalidCursor, cursor_of, parse_cursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.audit.queries import LogPages, numbered_cursor
 from app.vault import service
 from app.vault.errors import ContentDamaged, VaultNotFound
@@ -15,7 +16,7 @@ from app.vault.router.access import Reader
 from app.vault.schemas.activity import ActivityPage
 from app.vault.schemas.changes import ChangePage
 
-router = APIRouter()
+router = Router()
 
 Since = Annotated[
     CursorText | None, Query(description="`until` of the answer before; left out, everything that is there.")

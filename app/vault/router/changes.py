@@ -3,10 +3,11 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import Body, Query, Response
 
 from app.api.deps import SessionDep
 from app.api.problems import problems
+from app.api.routes import Router
 from app.payments.errors import PlanLimitReached
 from app.vault import service
 from app.vault.errors import (
@@ -34,7 +35,7 @@ OtherRevision = Annotated[
     int | None, Query(ge=1, le=2**31 - 1, description="The revision to compare with; the present one if left out.")
 ]
 
-router = APIRouter()
+router = Router()
 
 
 @router.post(

@@ -3,11 +3,12 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 
 from app.api.deps import SessionDep
 from app.api.pages import InvalidCursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.vault import service
 from app.vault.errors import (
     ContentDamaged,
@@ -40,7 +41,7 @@ from app.vault.schemas.documents import (
     VersionsPruned,
 )
 
-router = APIRouter(prefix="/documents")
+router = Router(prefix="/documents")
 
 
 @router.get("", responses=problems(VaultNotFound, VaultSealed, InvalidCursor, ContentDamaged))

@@ -6,11 +6,12 @@ from typing import Annotated, Protocol
 from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import Header, Query, Response
 from starlette.responses import StreamingResponse
 
 from app.api.deps import SessionDep
 from app.api.problems import problems
+from app.api.routes import Router
 from app.vault import service
 from app.vault.errors import ContentDamaged, DocumentNotFound, NoSuchRange, VersionNotFound
 from app.vault.etags import etag, matches
@@ -35,7 +36,7 @@ Range = Annotated[
 ]
 IfRange = Annotated[str | None, Header(max_length=200, description="The ETag for which the range is meant.")]
 
-router = APIRouter(prefix="/documents")
+router = Router(prefix="/documents")
 
 
 class Downloadable(Protocol):

@@ -3,13 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Response
+from fastapi import Header, Response
 from starlette.responses import StreamingResponse
 
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.pages import InvalidCursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth.errors import SessionNeeded, StepUpRequired
 from app.vault import service
 from app.vault.errors import ContentDamaged, LimitReached, NoSuchRange, VaultNotFound, VaultSealed
@@ -20,7 +21,7 @@ from app.vault.router.downloads import KNOWN, PART, WHOLE, Range, headers_of, st
 from app.vault.router.queries import Pages, next_cursor
 from app.vault.schemas.exports import ExportCreate, ExportPage, ExportRead
 
-router = APIRouter(prefix="/exports")
+router = Router(prefix="/exports")
 
 
 @router.post(

@@ -3,11 +3,12 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from app.api.deps import SessionDep
 from app.api.pages import InvalidCursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.vault import service
 from app.vault.errors import ContentDamaged, VaultNotFound, VaultSealed
 from app.vault.file_errors import ImportNotFound
@@ -45,7 +46,7 @@ FORM = {
     }
 }
 
-router = APIRouter(prefix="/imports")
+router = Router(prefix="/imports")
 
 
 class EntryQuery(PageQuery):

@@ -2,12 +2,13 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.pages import InvalidCursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.vault import service
 from app.vault.errors import (
     ContentDamaged,
@@ -44,7 +45,7 @@ from app.vault.schemas.items import (
     ItemVersionRead,
 )
 
-router = APIRouter()
+router = Router()
 
 
 @router.post(

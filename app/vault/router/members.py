@@ -2,11 +2,10 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.problems import problems
+from app.api.routes import Router
 from app.vault import service
 from app.vault.errors import (
     AlreadyMember,
@@ -33,7 +32,7 @@ from app.vault.schemas.vaults import (
     VaultRead,
 )
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/vaults/{vault_id}/members", responses=problems(VaultNotFound))

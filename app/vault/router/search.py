@@ -1,15 +1,14 @@
 """The route of the search of records."""
 
-from fastapi import APIRouter
-
 from app.api.deps import SessionDep
 from app.api.problems import problems
+from app.api.routes import Router
 from app.vault import service
 from app.vault.errors import ContentDamaged, LimitReached, VaultNotFound, VaultSealed
 from app.vault.router.access import Reader
 from app.vault.schemas.search import ItemHits, ItemSearch
 
-router = APIRouter()
+router = Router()
 
 
 @router.post("/search", responses=problems(VaultNotFound, VaultSealed, LimitReached, ContentDamaged))

@@ -9,11 +9,12 @@ import hashlib
 from html import escape
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request
+from fastapi import Form, Request
 from pydantic import Field
 from starlette.responses import Response
 
 from app.api.deps import device_of
+from app.api.routes import Router
 from app.core.errors import AppError
 from app.core.schemas import RequestModel
 from app.vault import service
@@ -63,7 +64,7 @@ MASKED = "<details><summary>Show</summary><span>{value}</span></details>"
 GONE = "<p>It may have expired, been opened as often as it may, or been taken back. Ask who sent it to you.</p>"
 UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 
-router = APIRouter(prefix="/shared", include_in_schema=False)
+router = Router(prefix="/shared", include_in_schema=False)
 
 
 class OpenForm(RequestModel):

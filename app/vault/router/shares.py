@@ -2,13 +2,14 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from starlette.responses import StreamingResponse
 
 from app.api.deps import SessionDep, device_of
 from app.api.idempotency import idempotent
 from app.api.pages import InvalidCursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.vault import service
 from app.vault.errors import (
     ContentDamaged,
@@ -39,7 +40,7 @@ from app.vault.schemas.shares import (
 
 SUBJECTS = (ItemNotFound, DocumentNotFound, VersionNotFound, RoleTooLow, LimitReached)
 
-router = APIRouter()
+router = Router()
 
 
 @router.post("/shared/open", responses=problems(ShareNotFound, SharePasswordNeeded, TooManyTries, ContentDamaged))

@@ -2,11 +2,10 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth.errors import SessionNeeded, StepUpRequired
 from app.vault import service
 from app.vault.errors import (
@@ -22,7 +21,7 @@ from app.vault.router.access import Reader, Writer
 from app.vault.schemas.transfers import TransferCreate, TransferList, TransferRead
 from app.vault.schemas.vaults import VaultRead
 
-router = APIRouter()
+router = Router()
 OFFER_PROBLEMS = problems(
     VaultNotFound, VaultSealed, MemberNotFound, RoleTooLow, SessionNeeded, StepUpRequired, AlreadyOwner
 )

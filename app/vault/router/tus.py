@@ -10,7 +10,7 @@ from email.utils import format_datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import StringConstraints, ValidationError
 from pydantic.json_schema import SkipJsonSchema
@@ -18,6 +18,7 @@ from pydantic.json_schema import SkipJsonSchema
 from app.api.deps import SessionDep, SettingsDep
 from app.api.limits import BodyTooLarge
 from app.api.problems import problems
+from app.api.routes import Router
 from app.core.errors import AppError
 from app.payments.errors import PlanLimitReached
 from app.vault import service
@@ -84,7 +85,7 @@ Checksum = Annotated[
 ]
 
 
-router = APIRouter(prefix="/uploads")
+router = Router(prefix="/uploads")
 
 WRITING_PROBLEMS = (RoleTooLow, FileTooLarge, BodyTooLarge, PlanLimitReached, ContentDamaged, UploadInterrupted)
 

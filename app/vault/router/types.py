@@ -2,12 +2,13 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.pages import InvalidCursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.vault import service
 from app.vault.errors import (
     ContentDamaged,
@@ -34,7 +35,7 @@ from app.vault.router.access import (
 from app.vault.router.queries import PagesOfVault, next_cursor
 from app.vault.schemas.types import RecordTypePage, RecordTypeRead, TypeCreate, TypeUpdate
 
-router = APIRouter(prefix="/types")
+router = Router(prefix="/types")
 
 
 @router.get("", responses=problems(VaultNotFound, VaultSealed, InvalidCursor, ContentDamaged))

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from app.api.deps import SessionDep
 from app.api.limits import BodyTooLarge
 from app.api.problems import problems
+from app.api.routes import Router
 from app.core.schemas import FILLED_PATTERN, RequestModel
 from app.payments.errors import PlanLimitReached
 from app.vault import service
@@ -72,7 +73,7 @@ FORM_ERRORS = (InvalidForm, FormExpected, FileMissing)
 Texts = TypeVar("Texts", bound=RequestModel)
 Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 
-router = APIRouter(prefix="/documents")
+router = Router(prefix="/documents")
 
 
 @router.post(

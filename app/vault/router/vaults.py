@@ -2,12 +2,13 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.pages import InvalidCursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.vault import service
 from app.vault.errors import (
     BeingPurged,
@@ -34,7 +35,7 @@ from app.vault.router.access import (
 from app.vault.router.queries import VaultFilters, next_cursor
 from app.vault.schemas.vaults import JobStarted, VaultCreate, VaultPage, VaultRead, VaultUpdate
 
-router = APIRouter(prefix="/vaults")
+router = Router(prefix="/vaults")
 
 
 @router.post("", status_code=201, responses={201: MADE, **problems(VaultSealed, LimitReached)})

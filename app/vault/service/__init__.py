@@ -6,8 +6,7 @@ Packages above build on `visible_document_versions`, `open_version`, `current_ve
 
 from app.vault.policy import SEALED, require, require_vaults, version_ids, visible_document_versions
 from app.vault.sealed.exporting import vault_blobs as sealed_blobs
-from app.vault.sealed.service.legacy import knows_legacy_keys
-from app.vault.service.activity import list_activity, log_access
+from app.vault.service.activity import list_activity
 from app.vault.service.bulk import change_items
 from app.vault.service.changes import forget_changes, list_changes
 from app.vault.service.content import (
@@ -185,7 +184,6 @@ __all__ = [
     "forget_member",
     "item_now",
     "kinds_of",
-    "knows_legacy_keys",
     "leave_all",
     "list_activity",
     "list_changes",
@@ -207,7 +205,6 @@ __all__ = [
     "list_transfers",
     "list_types",
     "list_vaults",
-    "log_access",
     "move_document",
     "move_item",
     "offer_vault",

@@ -4,15 +4,12 @@ from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit import service as audit
-from app.audit.policy import Access
 from app.auth.principal import Principal
 from app.db.acting import acting_for
 from app.db.session import Actor
-from app.vault.models import members, vaults
 from app.vault.policy import allows, require
 from app.vault.schemas.activity import ActivityRead
 from app.vault.service.members import list_members
@@ -36,20 +33,6 @@ OPEN_TO_ALL: Final = (
     "vault.sealed_epoch_begun",
     "vault.sealed_keys_changed",
 )
-
-
-@audit.decides_access
-async def log_access(session: AsyncSession, principal: Principal, vault_id: UUID) -> Access | None:
-    """What the principal is in a vault; one in the trash has a log for its owner alone."""
-    statement = (
-        select(members.c.role, vaults.c.trashed_at)
-        .join(vaults, vaults.c.id == members.c.vault_id)
-        .where(members.c.vault_id == vault_id, members.c.user_id == principal.user_id)
-    )
-    row = (await session.execute(statement)).one_or_none()
-    if row is None or (row.trashed_at and not allows(row.role, "own")):
-        return None
-    return "manager" if allows(row.role, "manage") else "member"
 
 
 async def list_activity(

@@ -6,12 +6,7 @@ from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.audit import service as audit
-from app.auth.errors import OwnershipRemains
-from app.auth.principal import Principal
-from app.auth.service import before_deletion
-from app.db.acting import acting_for
 from app.db.outbox import emit
-from app.db.session import SYSTEM
 from app.jobs.service import create_job
 from app.vault.models import members, vaults
 from app.vault.policy import RANKS
@@ -19,17 +14,6 @@ from app.vault.sealed.ending import end_access_everywhere
 from app.vault.service.favourites import forget_favourites
 from app.vault.service.shares import forget_shares
 from app.vault.service.vaults import PURGE_JOB
-
-
-@before_deletion
-async def refuse_while_shared(session: AsyncSession, principal: Principal) -> None:
-    """Raises `OwnershipRemains` with the ids of vaults that the person owns and others are members of."""
-    owned = select(members.c.vault_id).where(members.c.user_id == principal.user_id, members.c.role == "owner")
-    others = members.c.vault_id.in_(owned), members.c.user_id != principal.user_id
-    async with acting_for(session, SYSTEM):
-        shared = (await session.scalars(select(members.c.vault_id).where(*others).distinct())).all()
-    if shared:
-        raise OwnershipRemains(vault_ids=[str(vault_id) for vault_id in sorted(shared)])
 
 
 async def leave_all(session: AsyncSession, user_id: UUID) -> int:

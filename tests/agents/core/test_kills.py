@@ -25,9 +25,10 @@ from pydantic import SecretStr
 from app.db.runtime import Runtime
 from app.db.session import session_scope
 from app.jobs import service as jobs
+from tests import ROOT
 from tests.agents.core.model import Model, Says, asks, serve
 from tests.agents.core.people import START
-from tests.conftest import ROOT, application
+from tests.conftest import application
 from tests.factories import auth, make_user, make_vault
 from tests.notifications.smtp import changed_settings
 from tests.vault.conftest import rows_of

@@ -27,7 +27,7 @@ from tests.payments.books.test_credits import bare_family, grant, take_back
 
 Result = TypeVar("Result")
 LONG = timedelta(days=300)
-HOLDS = int(os.environ.get("LIFEVAULT_TEST_HOLDS", "4000"))  # the long run: 20000
+HOLDS = int(os.environ.get("LIFEVAULT_TEST_HOLDS", "1600"))  # the long run: 20000
 HISTORIES = int(os.environ.get("LIFEVAULT_TEST_HISTORIES", "8"))  # the long run: 60
 
 

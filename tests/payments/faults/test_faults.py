@@ -107,6 +107,15 @@ async def play(world: World, seed: int) -> None:
     await world.simulator.control("/faults", method="DELETE")
 
 
+async def reconcile(world: World, until: float) -> None:
+    """Have the books compared from the beginning, and wait for the end of it."""
+    asked = await world.post(world.operator, "/admin/reconciliations", {"depth": "deep"}, QUIET_SECONDS)
+    assert asked is not None
+    while await world.get(world.operator, f"/admin/reconciliations/{asked.json()['id']}") is None:
+        assert time.monotonic() < until, "the comparison did not end"
+        await asyncio.sleep(0.1)
+
+
 async def settle(world: World) -> list[str]:
     """Let everything come to rest; what does not hold after that."""
     until = time.monotonic() + QUIET_SECONDS
@@ -116,7 +125,7 @@ async def settle(world: World) -> list[str]:
         await world.simulator.control("/deliveries/flush", {"seconds": 5})
         await ask(world.stack, "UPDATE payments_inbox SET next_try_at = now() WHERE handled_at IS NULL")
         await ask(world.stack, "UPDATE payments_operations SET lease_until = now() WHERE state = 'created'")
-        await world.post(world.operator, "/admin/reconciliations", {"depth": "deep"}, QUIET_SECONDS)
+        await reconcile(world, until)
         wrong = await violations(world)
         if wrong:
             await asyncio.sleep(2)

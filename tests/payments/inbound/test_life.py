@@ -7,7 +7,8 @@ from sqlalchemy import text
 
 from app.db.session import session_scope
 from app.payments.services.reconciliation import EVENTS_KEPT, reconcile
-from tests.factories import TestUser
+from tests.conftest import drain_jobs
+from tests.factories import TestUser, auth
 from tests.payments.outbound.conftest import Shop, advance
 
 Json = dict[str, Any]
@@ -182,3 +183,35 @@ async def test_credits_whose_webhook_was_lost_and_whose_event_is_forgotten_are_g
     assert after["available"] - before["available"] == 500
     assert (await shop.get(payer, "/credits")).json() == after
     assert "clearing" not in await balances_of(payer)
+
+
+async def test_an_operator_has_the_books_compared_by_one_job_at_a_time(shop: Shop, payer: TestUser):
+    await without_trial(payer)
+    await shop.complete((await shop.post(payer, "/checkout", {"plan": "plus", "interval": "month"})).json())
+
+    asked = await shop.post(shop.operator, "/admin/reconciliations", {"depth": "deep"})
+    started = asked.json()
+    joined = (await shop.post(shop.operator, "/admin/reconciliations", {"depth": "deep"})).json()
+    other = (await shop.post(shop.operator, "/admin/reconciliations", {"depth": "light"})).json()
+    early = await shop.get(shop.operator, f"/admin/reconciliations/{started['id']}")
+    await drain_jobs(shop.settings)
+    run = (await shop.get(shop.operator, f"/admin/reconciliations/{started['id']}")).json()
+    listed = (await shop.get(shop.operator, "/admin/reconciliations")).json()["items"]
+    job = (await shop.client.get(f"/v1/jobs/{started['job_id']}", headers=auth(shop.operator))).json()
+
+    assert asked.status_code == 202
+    assert joined == started != other
+    assert early.status_code == 404
+    assert job["state"] == "succeeded"
+    assert job["subject_id"] == started["id"] == run["id"]
+    assert run["depth"] == "deep"
+    assert run["healed"] or run["events_added"]
+    assert {started["id"], other["id"]} <= {each["id"] for each in listed}
+    assert (await shop.subscription(payer))["state"] == "active"
+
+
+async def test_nobody_else_has_the_books_compared(shop: Shop, payer: TestUser):
+    asked = await shop.post(payer, "/admin/reconciliations", {"depth": "deep"})
+    listed = await shop.get(payer, "/admin/reconciliations")
+
+    assert (asked.status_code, listed.status_code) == (404, 404)

@@ -18,7 +18,7 @@ from app.sealed.errors import WrongPassword
 from app.sealed.http import HttpTransport
 from app.sealed.names import state_name
 from app.sealed.pins import Pins
-from tests.conftest import ROOT
+from tests import ROOT
 from tests.vault.sealed.conftest import People
 from tests.vault.sealed.home import Person, in_thread, let_in, make_person, password, sender
 

@@ -26,6 +26,10 @@ REFUSED: dict[str, tuple[str, Any]] = {
     "PATCH /v1/vault/vaults/{vault}/members/{person}": ("json", {"role": "viewer"}),
     "GET /v1/reminders?vault_id={vault}": ("json", None),
     "POST /v1/reminders": ("json", {"vault_id": "{vault}", "title": "x", "due_on": "2031-05-31"}),
+    "POST /v1/nominees/plans": (
+        "json",
+        {"title": "x", "stages": [{"gifts": [{"kind": "vault", "nominee_id": "{nominee}", "vault_id": "{vault}"}]}]},
+    ),
     "POST /v1/rag/search": ("json", {"query": "will", "vault_ids": ["{vault}"]}),
     "POST /v1/rag/ask": ("json", {"question": "Where is the will?", "vault_ids": ["{vault}"]}),
     "GET /v1/rag/vaults/{vault}/index": ("json", None),
@@ -54,7 +58,15 @@ async def ids(people: People) -> dict[str, str]:
     vault = await in_thread(people.alice.sealed.create_vault)
     await in_thread(vault.items.put, {"title": "Will"})
     item = await make_item(people.alice.user, await make_vault(people.alice.user, name="In clear"))
-    return {"vault": str(vault.id), "item": str(item.id), "person": str(people.alice.id), "open": str(item.vault_id)}
+    named = {"name": "Grace", "email": "grace@family.example"}
+    nominee = await people.client.post("/v1/nominees/people", json=named, headers=auth(people.alice.user))
+    return {
+        "vault": str(vault.id),
+        "item": str(item.id),
+        "person": str(people.alice.id),
+        "open": str(item.vault_id),
+        "nominee": nominee.raise_for_status().json()["id"],
+    }
 
 
 @pytest.mark.parametrize("operation", REFUSED)

@@ -1,6 +1,5 @@
 """Chat completions."""
 
-from fastapi import APIRouter
 from starlette.responses import Response, StreamingResponse
 
 from app.agents import talk
@@ -11,10 +10,11 @@ from app.agents.openai.schemas.chat import ChatRead, ChatRequest
 from app.api.deps import SessionDep
 from app.api.openapi import event_stream
 from app.api.problems import problems
+from app.api.routes import Router
 from app.payments.errors import PlanLimitReached
 from app.vault.errors import VaultNotFound, VaultSealed
 
-router = APIRouter()
+router = Router()
 CHUNKS = event_stream(message={"type": "object"})
 ERRORS = problems(
     InvalidHistory, ModelNotFound, PlanLimitReached, RunBusy, RunFailed, TooMany, VaultNotFound, VaultSealed

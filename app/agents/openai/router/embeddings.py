@@ -4,16 +4,15 @@ import asyncio
 import base64
 from typing import Any
 
-from fastapi import APIRouter
-
 from app.agents.openai import names
 from app.agents.openai.errors import EmbedderMissing, ModelNotFound, WrongDimensions
 from app.agents.openai.router.access import Asker
 from app.agents.openai.schemas.embeddings import EmbeddingList, EmbeddingRead, EmbeddingsRequest, EmbeddingUsage
 from app.api.deps import SessionDep, SettingsDep
 from app.api.problems import problems
+from app.api.routes import Router
 
-router = APIRouter()
+router = Router()
 
 
 @router.post("/embeddings", responses=problems(EmbedderMissing, ModelNotFound, WrongDimensions))

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,6 +15,7 @@ from app.agents.openai.schemas.stores import FileDeleted, FileList, FileRead, en
 from app.api.deps import SessionDep
 from app.api.limits import BodyTooLarge
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth.principal import Principal
 from app.core.schemas import RequestModel
 from app.jobs import service as jobs
@@ -39,7 +40,7 @@ from app.vault.router.forms import UploadForm
 from app.vault.router.uploads import FILE, body_of
 from app.vault.schemas.documents import DocumentCreate, DocumentRead
 
-router = APIRouter(prefix="/files")
+router = Router(prefix="/files")
 Purpose = Literal["assistants", "user_data"]
 WRITING = ("owner", "admin", "editor")
 STATUS: dict[str, Any] = {"queued": "uploaded", "running": "uploaded", "failed": "error"}

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from app.agents import agents
 from app.agents.openai import names
@@ -12,8 +12,9 @@ from app.agents.openai.schemas.models import ModelList, ModelRead
 from app.agents.schemas import AgentRead
 from app.api.deps import SessionDep, SettingsDep
 from app.api.problems import problems
+from app.api.routes import Router
 
-router = APIRouter()
+router = Router()
 EMBEDDER = ModelRead(
     id=names.EMBEDDER, object="model", created=names.SINCE, owned_by="lifevault", name="Vectors of texts"
 )

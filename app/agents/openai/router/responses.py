@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.responses import Response, StreamingResponse
 
@@ -32,10 +32,11 @@ from app.agents.openai.streamed import KINDS
 from app.api.deps import SessionDep
 from app.api.openapi import event_stream
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth.principal import Principal
 from app.vault.errors import VaultNotFound, VaultSealed
 
-router = APIRouter(prefix="/responses")
+router = Router(prefix="/responses")
 EVENTS = event_stream(**{kind: {"type": "object"} for kind in KINDS})
 DECIDING = (ApprovalDecided, ApprovalNotFound, ApproverNeeded, RunOver)
 FOLLOWING = (ConversationNotFound, InvalidHistory, ResponseNotFound)

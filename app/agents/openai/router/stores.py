@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from app.agents.openai.errors import FileElsewhere
 from app.agents.openai.router.access import After, Asker, Most, Reader, Writer
@@ -25,6 +25,7 @@ from app.agents.openai.schemas.stores import (
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth.principal import Principal
 from app.jobs import service as jobs
 from app.rag.counts import Count, count_documents
@@ -33,7 +34,7 @@ from app.vault.errors import ContentDamaged, DocumentNotFound, LimitReached, Vau
 from app.vault.schemas.documents import DocumentRead
 from app.vault.schemas.vaults import VaultCreate, VaultRead
 
-router = APIRouter(prefix="/vector_stores")
+router = Router(prefix="/vector_stores")
 STATUS: dict[str, Any] = {"queued": "in_progress", "running": "in_progress", "failed": "failed"}
 Order = Annotated[Literal["desc"], Query(description="The newest first; there is no other order.")]
 

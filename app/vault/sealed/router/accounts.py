@@ -2,10 +2,9 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from app.api.deps import SessionDep
 from app.api.problems import problems
+from app.api.routes import Router
 from app.auth.errors import SessionNeeded, StepUpRequired
 from app.vault.errors import StaleRevision, TooManyTries
 from app.vault.router.access import Reader, Writer
@@ -30,7 +29,7 @@ from app.vault.sealed.schemas import (
     SealedWrapsRead,
 )
 
-router = APIRouter()
+router = Router()
 
 INVALID = (UnknownSuite, WeakSealedPassword, SealedInvalid, SealedTooLarge)
 

@@ -3,11 +3,12 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Path, Request, Response
 
 from app.api.deps import SessionDep
 from app.api.limits import BodyTooLarge
 from app.api.problems import problems
+from app.api.routes import Router
 from app.payments.errors import PlanLimitReached
 from app.vault.errors import ContentDamaged, LimitReached, RoleTooLow, UploadInterrupted, VaultNotFound
 from app.vault.router.access import Reader, Writer
@@ -22,7 +23,7 @@ from app.vault.sealed.errors import (
     VaultNotSealed,
 )
 
-router = APIRouter(prefix="/vaults/{vault_id}/files/{file_id}")
+router = Router(prefix="/vaults/{vault_id}/files/{file_id}")
 
 OCTETS = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 CHUNK = {"description": "The chunk, sealed", "content": OCTETS}

@@ -3,11 +3,12 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from app.api.deps import SessionDep
 from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
 from app.api.problems import problems
+from app.api.routes import Router
 from app.vault.errors import LimitReached, RoleTooLow, StaleRevision, VaultNotFound
 from app.vault.router.access import Reader, Writer
 from app.vault.sealed import service
@@ -28,7 +29,7 @@ from app.vault.sealed.schemas import (
     SealedRevisionList,
 )
 
-router = APIRouter(prefix="/vaults/{vault_id}/items")
+router = Router(prefix="/vaults/{vault_id}/items")
 
 Content = Annotated[bool, Query(description="Also the keys and the newest revision of each; pages may be shorter.")]
 First = Annotated[int, Query(ge=1, le=2**31 - 1, description="The first revision of the answer.")]

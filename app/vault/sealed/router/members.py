@@ -2,10 +2,9 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from app.api.deps import SessionDep
 from app.api.problems import problems
+from app.api.routes import Router
 from app.vault.errors import (
     AlreadyMember,
     InvitationForSomebodyElse,
@@ -37,7 +36,7 @@ from app.vault.sealed.schemas import (
     SealedVaultRead,
 )
 
-router = APIRouter()
+router = Router()
 
 ADDING = (VaultNotSealed, StaleRevision, OwnerStays, NotWaiting, EpochWanted, LimitReached)
 

@@ -3,10 +3,11 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 
 from app.api.deps import SessionDep
 from app.api.problems import problems
+from app.api.routes import Router
 from app.vault.errors import LimitReached, RoleTooLow, StaleRevision, VaultNotFound
 from app.vault.router.access import Reader, Writer
 from app.vault.sealed import service
@@ -29,7 +30,7 @@ from app.vault.sealed.schemas import (
     SealedVaultRead,
 )
 
-router = APIRouter(prefix="/vaults")
+router = Router(prefix="/vaults")
 
 Epoch = Annotated[int, Path(ge=1, le=BIGGEST)]
 After = Annotated[int, Query(ge=0, le=BIGGEST, description="The newest list that you have verified; 0 for all.")]

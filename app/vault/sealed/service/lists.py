@@ -17,11 +17,11 @@ from app.vault.errors import OwnerStays, StaleRevision
 from app.vault.models import vaults
 from app.vault.sealed import checking
 from app.vault.sealed.errors import EpochUnfinished, EpochWanted, NotWaiting, SealedInvalid
+from app.vault.sealed.legacy_keys import legacy_identity
 from app.vault.sealed.models import epochs, lists, sealed_items, wraps
 from app.vault.sealed.schemas import SealedEpochEnd, SealedListAdd, SealedVaultRead
 from app.vault.sealed.service.access import head_of, move_head, require_clock, require_sealed
 from app.vault.sealed.service.accounts import find_state
-from app.vault.sealed.service.legacy import legacy_identity
 from app.vault.sealed.service.people import give_role, let_in, put_out, roles_of
 from app.vault.sealed.service.vaults import read_vault
 

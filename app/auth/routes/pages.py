@@ -3,10 +3,11 @@
 from html import escape
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Query
+from fastapi import Form, Query
 from pydantic import Field
 from starlette.responses import Response
 
+from app.api.routes import Router
 from app.auth import service
 from app.auth.errors import InvalidLink, WeakPassword
 from app.auth.schemas import Password, ResetRequest, Token
@@ -20,7 +21,7 @@ NEW_FIELD = """<label>New password
 Kind = Literal["verify", "reset"]
 TITLES: dict[Kind, str] = {"verify": "Confirm your e-mail address", "reset": "Set a new password"}
 
-router = APIRouter(prefix="/links", include_in_schema=False)
+router = Router(prefix="/links", include_in_schema=False)
 
 
 class LinkForm(RequestModel):
