@@ -22,7 +22,6 @@ from app.cli.embedded.running import read_record, run_file, running_instance
 from app.cli.embedded.supervisor import Supervisor
 from app.cli.embedded.terminal import Terminal
 from app.core.config import SettingsError
-from app.db.engine import asyncpg_url
 
 DEFAULT_PORT = 8000
 PORTS_TRIED = 100
@@ -169,7 +168,8 @@ async def _start(supervisor: Supervisor, instance: Instance, terminal: Terminal,
 
 
 async def _make_place_for_vectors(instance: Instance) -> None:
-    from app.rag.pgvector.table import ExtensionMissing, create_table  # noqa: PLC0415  seldom wanted
+    from app.db.engine import asyncpg_url  # noqa: PLC0415  seldom wanted
+    from app.rag.pgvector.table import ExtensionMissing, create_table  # noqa: PLC0415
 
     postgres = instance.postgres
     try:
