@@ -26,9 +26,9 @@ from app.rag.pgvector.table import TABLE, ExtensionMissing, create_table
 from app.vault.schemas.vaults import VaultRead
 from tests.cli.test_doctor import look
 from tests.conftest import application, as_superuser, at, drain_jobs
-from tests.db.test_migrations import config_for
 from tests.factories import TestUser, auth, make_member, make_user, make_vault
 from tests.notifications.smtp import changed_settings
+from tests.prepared import alembic_config
 from tests.rag.asking import POLICY, upload
 from tests.rag.test_evaluation import SMALL
 
@@ -315,7 +315,7 @@ async def test_the_place_is_made_once_and_the_migrations_do_not_mind_it(own_data
         "vectors have no place in the database: run lifevault migrate, or set LIFEVAULT_VECTOR_INDEX=sealed",
     )
     assert (await look(own_database.settings, vector_index="pgvector"))[1]["extensions"][0] == "ok"
-    await asyncio.to_thread(command.check, config_for(url))
+    await asyncio.to_thread(command.check, alembic_config(url))
 
 
 async def test_the_command_that_migrates_makes_the_place_or_says_why_not(own_database, postgres):
