@@ -5,6 +5,7 @@ import os
 import subprocess
 import tarfile
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -13,13 +14,14 @@ import pytest
 
 from app.cli.embedded.postgres import PostgresUrls
 from app.core.config import Settings
-from tests.conftest import ROOT, as_superuser, at
+from tests import ROOT
+from tests.conftest import TEMPLATE, as_superuser, at
 from tests.serving import environment_of
 
 
 @dataclass(frozen=True)
 class Place:
-    """An empty database, and what the processes are given."""
+    """A database, and what the processes are given."""
 
     owner_url: str
     environment: dict[str, str]
@@ -27,11 +29,25 @@ class Place:
 
 @pytest.fixture
 async def place(postgres: PostgresUrls, settings: Settings, tmp_path: Path) -> AsyncIterator[Place]:
+    """With an empty database."""
+    async with _place(postgres, settings, tmp_path, template="template1") as made:
+        yield made
+
+
+@pytest.fixture
+async def migrated_place(postgres: PostgresUrls, settings: Settings, tmp_path: Path) -> AsyncIterator[Place]:
+    """With a database that has the newest schema."""
+    async with _place(postgres, settings, tmp_path, template=TEMPLATE) as made:
+        yield made
+
+
+@asynccontextmanager
+async def _place(postgres: PostgresUrls, settings: Settings, folder: Path, template: str) -> AsyncIterator[Place]:
     name = f"deployed_{uuid4().hex}"
-    await as_superuser(postgres, f"CREATE DATABASE {name} OWNER lifevault_owner")
+    await as_superuser(postgres, f"CREATE DATABASE {name} TEMPLATE {template} OWNER lifevault_owner")
     owner_url = at(postgres.owner, name)
     urls = {"database_url": at(postgres.app, name), "migration_database_url": owner_url}
-    yield Place(owner_url, environment_of(settings, **urls, blob_url=(tmp_path / "blobs").as_uri()))
+    yield Place(owner_url, environment_of(settings, **urls, blob_url=(folder / "blobs").as_uri()))
     await as_superuser(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 

@@ -16,7 +16,7 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.conftest import ROOT
+from tests import ROOT
 from tests.deployment.conftest import Place
 from tests.stack import free_port
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from app.core.config import Settings
-from tests.conftest import ROOT
+from tests import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 COMPOSE = ROOT / "docker-compose.yml"

@@ -1,6 +1,5 @@
 """While a release is exchanged, the one before works on the new tables, beside the new one and after going back."""
 
-import asyncio
 import io
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from tests.conftest import ROOT, migrate
+from tests import ROOT
 from tests.deployment.conftest import Place
 from tests.serving import api_process
 from tests.stack import free_port
@@ -47,12 +46,13 @@ def test_migrations_since_the_last_release_break_nothing_that_runs(released: Pat
 
 
 @pytest.mark.slow
-async def test_the_release_before_and_the_new_one_serve_the_same_people_side_by_side(released: Path, place: Place):
-    await asyncio.to_thread(migrate, place.owner_url)
+async def test_the_release_before_and_the_new_one_serve_the_same_people_side_by_side(
+    released: Path, migrated_place: Place
+):
     ports = free_port(), free_port()
     with (
-        api_process(place.environment, ports[0], folder=released),
-        api_process(place.environment, ports[1]),
+        api_process(migrated_place.environment, ports[0], folder=released),
+        api_process(migrated_place.environment, ports[1]),
         httpx.Client(base_url=f"http://127.0.0.1:{ports[0]}/v1", timeout=60) as old,
         httpx.Client(base_url=f"http://127.0.0.1:{ports[1]}/v1", timeout=60) as new,
     ):
