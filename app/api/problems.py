@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from app.api.faces import PROBLEM, face_of
@@ -89,7 +90,7 @@ def _documented(kinds: list[type[AppError]]) -> dict[str, Any]:
 
 
 def render(
-    request: Request,
+    request: HTTPConnection,
     *,
     status: int,
     code: str,
@@ -115,7 +116,7 @@ def render(
     return Response(orjson.dumps(body), status, dict(headers or {}), MEDIA_TYPE)
 
 
-def render_error(request: Request, error: AppError) -> Response:
+def render_error(request: HTTPConnection, error: AppError) -> Response:
     """An error of ours as a response."""
     headers = dict(error.headers)
     if isinstance(error, Unauthorized):
@@ -157,10 +158,15 @@ def add_problem_handlers(app: FastAPI) -> None:
         app.add_exception_handler(outage, on_database)
 
 
-def render_unexpected(request: Request, error: Exception) -> Response:
-    """A fault of ours: logged by its class and place, without its message, which may hold values."""
+def note_unexpected(error: Exception) -> None:
+    """Log a fault of ours by its class and place, without its message, which may hold values."""
     log.error("unexpected error", error=type(error).__name__, where=where(error))
     report(error)
+
+
+def render_unexpected(request: Request, error: Exception) -> Response:
+    """A fault of ours, as a response."""
+    note_unexpected(error)
     return render(request, status=500, code="internal-error", title=AppError.title)
 
 
