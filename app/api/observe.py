@@ -114,9 +114,8 @@ def _request_id(scope: Scope) -> str:
 
 def route_of(scope: Scope) -> str:
     """The template of the route, such as /v1/vault/items/{item_id}; `unmatched` if there is none."""
-    context: Any = scope.get(FOUND) or scope.get("fastapi", {}).get("effective_route_context")
-    path = getattr(context, "path_format", None) or getattr(scope.get("route"), "path_format", None)
-    return path or "unmatched"
+    found: Any = scope.get(FOUND) or scope.get("route")
+    return getattr(found, "path_format", None) or "unmatched"
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,11 +215,12 @@ def _render_http(request: Request, error: HTTPException) -> Response:
     if isinstance(error.__cause__, AppError):  # raised while the body was read
         return render_error(request, error.__cause__)
     code, title = HTTP_TITLES.get(error.status_code, ("bad-request", BadRequest.title))
-    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+    headers = {"Allow": _allowed(request, error)} if error.status_code == 405 else error.headers
     return render(request, status=error.status_code, code=code, title=title, headers=headers)
 
 
-def _allowed(request: Request) -> str:
+def _allowed(request: Request, error: HTTPException) -> str:
     """Every method of the path (RFC 9110 §15.5.6); the router names only those of the first route that has it."""
-    rooms = request.app.state.rooms
-    return ", ".join(sorted(rooms.methods(request.scope)))
+    rooms = getattr(request.app.state, "rooms", None)
+    methods = rooms.methods(request.scope) if rooms else ()
+    return ", ".join(sorted(methods)) or (error.headers or {}).get("Allow", "")

@@ -56,7 +56,7 @@ async def _examine_parts(settings: "Settings") -> "list[Finding]":
     from app.db.runtime import close_runtime, open_runtime  # noqa: PLC0415
 
     checks: dict[str, Check] = {
-        "database": database.check_server,
+        "database": lambda: database.check_server(settings),
         "migrations": lambda: database.check_schema(settings),
         "keys": lambda: database.check_keys(settings),
         "replicas": lambda: database.check_replicas(settings),

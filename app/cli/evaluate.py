@@ -36,23 +36,25 @@ def evaluate(
         typer.echo(json.dumps(shown, indent=2))
     else:
         _show(found)
-    missed = [each for each in found if each.gated and not each.reached]
+    missed = [each for each in found if each.gated and each.value is not None and not each.reached]
     if gate and missed:
         typer.echo("Missed: " + ", ".join(f"{each.area}, {each.name}" for each in missed), err=True)
         raise typer.Exit(MISSED)
 
 
 def _measured(folder: Path | None, *, speed: bool) -> "list[Figure]":
-    from app.rag.embedder import MiniLMEmbedder  # noqa: PLC0415  brings NumPy
+    from app.cli.benchmarks import benchmarked  # noqa: PLC0415  brings NumPy
+    from app.rag.embedder import MiniLMEmbedder  # noqa: PLC0415
     from app.rag.evaluation.dataset import read_set  # noqa: PLC0415
-    from app.rag.evaluation.figures import figures  # noqa: PLC0415
+    from app.rag.evaluation.figures import figures, held_out_figures  # noqa: PLC0415
     from app.rag.evaluation.known import Known  # noqa: PLC0415
     from app.rag.minilm import WeightsMissing  # noqa: PLC0415
 
     try:
         data = read_set(folder or Path(str(files("app.rag.evaluation").joinpath("small"))))
         embedder = Known(MiniLMEmbedder(Path(tempfile.gettempdir(), "lifevault-models"), threads=2))
-        return list(figures(data, embedder, speed=speed))
+        measured = figures(data, embedder, speed=speed)
+        return [*measured, *held_out_figures(embedder), *benchmarked(folder, run=speed)]
     except (FileNotFoundError, ImportError, WeightsMissing) as error:
         stop_with(str(error))
 
@@ -64,9 +66,9 @@ def _show(found: "Sequence[Figure]") -> None:
     table = Table("", "Figure", "Measured", "Goal", "Of", "")
     for each in found:
         sign = "≥" if each.better == "more" else "≤"
-        verdict = ("reached" if each.reached else "MISSED") if each.gated else ""
-        goal = f"{sign} {each.goal:g} {each.unit}".rstrip() if each.gated else ""
-        table.add_row(
-            each.area, each.name, f"{each.value:g} {each.unit}".rstrip(), goal, str(each.count or ""), verdict
-        )
-    Console(width=120).print(table)
+        missed = "MISSED" if each.gated else "missed, not held to it"
+        verdict = "" if each.value is None else "reached" if each.reached else missed
+        goal = f"{sign} {each.goal:g} {each.unit}".rstrip()
+        value = each.measured_by if each.value is None else f"{each.value:g} {each.unit}".rstrip()
+        table.add_row(each.area, each.name, value, goal, str(each.count or ""), verdict)
+    Console(width=150).print(table)

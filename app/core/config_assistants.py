@@ -31,6 +31,10 @@ class AssistantSettings(BaseSettings):
     shard_reserve_bytes: int = Field(
         default=64 * MIB, ge=0, description="Memory that opened shards use again and again."
     )
+    vector_index: Literal["sealed", "pgvector"] = Field(
+        default="sealed",
+        description="pgvector: owners may have PostgreSQL compare the vectors of a vault, in clear; needs pgvector.",
+    )
     model_url: str = Field(default="", description="Base URL of an OpenAI-compatible chat endpoint; none if empty.")
     model_api_key: SecretStr = Field(default=SecretStr(""), description="Its key.")
     model_name: str = Field(default="", description="Its model; with a base URL the model writes the answers.")

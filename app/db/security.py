@@ -39,16 +39,19 @@ def in_writable_vault(column: str = "vault_id") -> str:
     )
 
 
-def protect(table: str, *, read: str, write: str | None = None) -> list[str]:
-    """Statements that put a table under FORCE ROW LEVEL SECURITY and give the application's role its rights."""
-    write = write or read
+def protect(table: str, *, read: str, write: str | None = None, name: str | None = None) -> list[str]:
+    """Statements that put a table under FORCE ROW LEVEL SECURITY and give the application's role its rights.
+
+    `name` begins the names of the policies, where the table's own has a schema in it.
+    """
+    write, name = write or read, name or table
     statements = [
         f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
         f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {ROLE}",
-        f"CREATE POLICY {table}_read ON {table} FOR SELECT USING ({read})",
-        f"CREATE POLICY {table}_insert ON {table} FOR INSERT WITH CHECK ({write})",
-        f"CREATE POLICY {table}_update ON {table} FOR UPDATE USING ({write}) WITH CHECK ({write})",
-        f"CREATE POLICY {table}_delete ON {table} FOR DELETE USING ({write})",
+        f"CREATE POLICY {name}_read ON {table} FOR SELECT USING ({read})",
+        f"CREATE POLICY {name}_insert ON {table} FOR INSERT WITH CHECK ({write})",
+        f"CREATE POLICY {name}_update ON {table} FOR UPDATE USING ({write}) WITH CHECK ({write})",
+        f"CREATE POLICY {name}_delete ON {table} FOR DELETE USING ({write})",
     ]
     return statements

@@ -22,9 +22,9 @@ from app.rag.schemas import AnswerRead, CitationRead, NearestRead, Usage
 BUILT_IN = "built-in extractive"
 HITS = 20
 NOTHING_FOUND = "This was not found in your documents."
-WORTH_ASKING = 0.15
+WORTH_ASKING = 0.05
 """`answerable` from which a model is asked: far below `extractive.FOUND`, for a model sees through paraphrases and may
-say that the passages don't answer."""
+say that the passages don't answer. Of the held-out questions in none of the paper's words 8 % are below it."""
 
 
 async def answer(settings: Settings, question: str, hits: Sequence[Hit]) -> AnswerRead:

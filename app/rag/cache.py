@@ -6,8 +6,8 @@ from uuid import UUID
 from app.core.idle_cache import IDLE_SECONDS, IdleCache
 from app.rag.shelf import Shelf
 
-Key = tuple[UUID, str | None]
-"""A vault, and the model that made the vectors."""
+Key = tuple[UUID, str | None, bool]
+"""A vault, the model that made the vectors, and whether these are left to the database."""
 Shelves = tuple[Shelf, ...]
 
 

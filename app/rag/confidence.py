@@ -10,6 +10,10 @@ NAME_WEIGHT = 1.0
 WORD_WEIGHT = 0.35
 """A name or number that stands nowhere says more than a verb that stands nowhere; unlike rarity, this does not depend
 on how many documents a vault holds."""
+ALONE = 3.0
+"""The lead of a passage that has no other beside it."""
+FLAT = 0.02
+"""Added to the spread of likenesses, so that a handful of equal passages does not make any of them stand out."""
 
 
 def evidence(signals: Signals, index: int) -> dict[str, float]:
@@ -34,10 +38,29 @@ def evidence(signals: Signals, index: int) -> dict[str, float]:
         "added_in_passage": _share(matches.idf * ~matches.asked, passage),
         "documents": float(np.log(matches.documents)),
         "words": float(np.log1p(matches.asked.sum())),
+        "length": float(np.log1p(len(signals.question.split()))),
         "likeness": float(np.nan_to_num(signals.likeness[index])),
         "residual_likeness": float(np.nan_to_num(signals.residual_likeness[index])),
         "title_likeness": float(np.nan_to_num(signals.title_likeness[index])),
+        "stands_out": _stands_out(signals.likeness, index),
     }
+
+
+def lead(relevance: NDArray[np.float64]) -> dict[str, float]:
+    """How relevant the best candidate is, and how much more so than the next; both in logits."""
+    best, *others = np.sort(relevance)[::-1][:2].tolist()
+    return {"relevance": best, "lead": best - others[0] if others else ALONE}
+
+
+def _stands_out(likeness: NDArray[np.float64], index: int) -> float:
+    """By how many standard deviations a passage is more like the question than those in scope are on average.
+
+    Any question is somewhat like something among very many passages.
+    """
+    known = likeness[np.isfinite(likeness)]
+    if not np.isfinite(likeness[index]):
+        return 0.0
+    return float((likeness[index] - known.mean()) / (known.std() + FLAT))
 
 
 def named(question: str, language: str = "en") -> frozenset[str]:

@@ -1,6 +1,6 @@
 """Errors of reading, searching and answering."""
 
-from app.core.errors import NotFound, Unavailable
+from app.core.errors import Conflict, NotFound, Unavailable
 
 
 class PageNotFound(NotFound):
@@ -25,3 +25,9 @@ class ModelUnavailable(Unavailable):
     """The language model that was configured does not answer."""
 
     title = "The language model does not answer"
+
+
+class PgvectorNotOffered(Conflict):
+    """This installation keeps all vectors sealed."""
+
+    title = "Vectors in the database are not offered here"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from app.rag.asked import asking_part
 from app.rag.citations import Citation, cite
 from app.rag.confidence import named
 from app.rag.fields.asked import answers
@@ -13,7 +14,6 @@ from app.rag.fields.shapes import Field
 from app.rag.ranking import Hit
 from app.rag.residual import residual_question
 from app.rag.segments import Span, statements
-from app.rag.signals import asking_part
 from app.rag.text import guess_language, stems
 from app.rag.thesaurus import document_words
 from app.rag.values import Kind, holds, wanted

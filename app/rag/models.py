@@ -50,6 +50,30 @@ class ShardRow(Base):
     created_at: Mapped[CreatedAt]
 
 
+class VectorChoice(Base):
+    """The owner of a vault wants PostgreSQL to compare its vectors, in clear."""
+
+    __tablename__ = "rag_vector_choices"
+
+    vault_id: Mapped[UUID] = mapped_column(ForeignKey("vaults.id", ondelete="CASCADE"), primary_key=True)
+    created_at: Mapped[CreatedAt]
+
+
+class VectorSet(Base):
+    """The vectors of the index with this revision stand in PostgreSQL (see `pgvector.table`); they go with this row.
+
+    So does this row with the choice, and by a trigger when the index gets another revision or vault.
+    """
+
+    __tablename__ = "rag_vector_sets"
+    __table_args__ = (UniqueConstraint("version_id"), Index(None, "vault_id"))
+
+    revision: Mapped[UUID] = mapped_column(primary_key=True)
+    version_id: Mapped[UUID] = mapped_column(ForeignKey("rag_shards.id", ondelete="CASCADE"))
+    vault_id: Mapped[UUID] = mapped_column(ForeignKey("rag_vector_choices.vault_id", ondelete="CASCADE"))
+    created_at: Mapped[CreatedAt]
+
+
 class Preview(Base):
     """A kept picture of a page; `body` holds the key of the blob, and what the picture is."""
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from app.db.keys import KeyRing
 from app.rag.document import Source
 from app.rag.shard import FREQUENCY_BITS, pack
 
@@ -46,6 +47,12 @@ def as_present(data: bytes) -> bytes:
         return pack(source, _sections(old), vectors, header["model"], json.loads(old["headings"].tobytes()))
     except (struct.error, ValueError, KeyError, TypeError, IndexError) as error:
         raise ValueError("not an intact shard of pipeline 2") from error
+
+
+def open_shard(ring: KeyRing, version_id: UUID, body: bytes) -> bytes:
+    """The plaintext of a sealed index, whichever pipeline made it. Raises `SealBroken`, `ValueError`."""
+    shard = ring.open("rag_shards", version_id, "body", body)
+    return as_present(shard) if shard.startswith(MAGIC) else shard
 
 
 def _sections(old: dict[str, NDArray[Any]]) -> dict[str, Any]:

@@ -11,7 +11,21 @@ from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ARRAY, Integer, LargeBinary, Uuid, any_, bindparam, column, func, literal, or_, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Integer,
+    LargeBinary,
+    Uuid,
+    any_,
+    bindparam,
+    column,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,11 +35,11 @@ from app.core.logging import get_log
 from app.db.keys import KeyRing
 from app.db.runtime import current
 from app.db.statements import Row, Statement
-from app.rag import old_shard
 from app.rag.cache import Key, Shelves, shelf_cache
 from app.rag.fields.shapes import Field, decode
 from app.rag.memory import Reserve, reserve
-from app.rag.models import PAGE, Artifact, ShardRow
+from app.rag.models import PAGE, Artifact, ShardRow, VectorSet
+from app.rag.old_shard import open_shard
 from app.rag.ranking import PageKey
 from app.rag.scope import Scope
 from app.rag.serving import IS_FIELDS, IS_PAGE
@@ -69,16 +83,22 @@ async def open_scope(session: AsyncSession, principal: Principal, vault_ids: Seq
         await vaults.require_vaults(session, principal, vault_ids)
     visible = vaults.visible_document_versions(principal, vault_ids).subquery()
     of_vaults = (
-        select(ShardRow.vault_id, ShardRow.model_id, _ENTRIES)
+        select(ShardRow.vault_id, ShardRow.model_id, _bare().label("bare"), _ENTRIES)
         .join(visible, visible.c.document_id == ShardRow.document_id)
-        .group_by(ShardRow.vault_id, ShardRow.model_id)
-        .order_by(ShardRow.vault_id, ShardRow.model_id)
+        .outerjoin(VectorSet, VectorSet.revision == ShardRow.revision)
+        .group_by(ShardRow.vault_id, ShardRow.model_id, column("bare"))
+        .order_by(ShardRow.vault_id, ShardRow.model_id, column("bare"))
     )
     rows = (await session.execute(of_vaults)).all()
     shelves: list[Shelf] = []
-    for vault_id, model_id, entries in rows:
-        shelves += await _shelves(session, (vault_id, model_id), np.frombuffer(entries, _ENTRY))
+    for vault_id, model_id, bare, entries in rows:
+        shelves += await _shelves(session, (vault_id, model_id, bare), np.frombuffer(entries, _ENTRY))
     return Scope(shelves)
+
+
+def _bare() -> ColumnElement[bool]:
+    """Whether PostgreSQL compares the vectors of an index, so that they need no memory here."""
+    return VectorSet.revision.is_not(None) if current().settings.vector_index == "pgvector" else false()
 
 
 async def _shelves(session: AsyncSession, key: Key, entries: Entries) -> Shelves:
@@ -127,7 +147,7 @@ def _fewer(shelves: Shelves) -> Shelves:
 
 async def _opened(session: AsyncSession, key: Key, missing: Entries) -> Shelf:
     """One batch is opened while the next one is fetched."""
-    builder = ShelfBuilder(key[1], int(missing["bytes"].sum()), _reserve())
+    builder = ShelfBuilder(key[1], int(missing["bytes"].sum()), _reserve(), bare=key[2])
     opening: asyncio.Task[None] | None = None
     try:
         for ids in _batches(missing):
@@ -159,9 +179,7 @@ def _put(builder: ShelfBuilder, rows: Iterable[Row], ring: KeyRing) -> None:
     """Open the rows; a damaged one is left out, for it must not keep the others from answering."""
     for row in rows:
         try:
-            shard = ring.open("rag_shards", row["id"], "body", row["body"])
-            shard = old_shard.as_present(shard) if shard.startswith(old_shard.MAGIC) else shard
-            builder.add(row["revision"].bytes, shard)
+            builder.add(row["revision"].bytes, open_shard(ring, row["id"], row["body"]))
         except (SealBroken, ValueError) as error:
             log.error("index damaged", version_id=str(row["id"]), error=type(error).__name__)
 

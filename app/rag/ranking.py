@@ -1,6 +1,7 @@
 """The one search: a question and the documents that the caller may open in, located passages out, best first.
 
-It comes in two parts, between which the caller reads the few pages that the candidates stand on.
+It comes in three parts: what is asked, then the candidates, then their order. Between the first two the caller has the
+database compare vectors that stand there, between the last two it reads the few pages that the candidates stand on.
 """
 
 import math
@@ -12,7 +13,8 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from app.rag.confidence import evidence
+from app.rag.asked import NOWHERE, Asked, Products, take_apart
+from app.rag.confidence import evidence, lead
 from app.rag.embedder import Embedder
 from app.rag.features import features as features_of
 from app.rag.fields.shapes import Field
@@ -69,15 +71,15 @@ class Found:
         return frozenset((passage.source.version_id, passage.page) for passage in self.passages)
 
 
-def find(
+def ask(
     scope: Scope,
     query: str,
     query_vector: NDArray[np.float32] | None,
     limit: int,
     *,
     embedder: Embedder | None = None,
-) -> Found | None:
-    """The candidates for the best `limit` passages; None when there is nothing to find.
+) -> Asked | None:
+    """The question, taken apart; None when there is nothing to find.
 
     `embedder` is what made `query_vector`: with it the part of the question that titles do not answer is embedded too
     (a few milliseconds), and documents indexed by another model are searched by words only. Without `query_vector` it
@@ -87,7 +89,14 @@ def find(
         return None
     if query_vector is None and embedder is not None:
         query_vector = embedder.embed_query(query)
-    signals = gather(scope, query, query_vector, embedder)
+    return take_apart(scope, query, query_vector, embedder)
+
+
+def find(asked: Asked | None, limit: int, elsewhere: Products = NOWHERE) -> Found | None:
+    """The candidates for the best `limit` passages; `elsewhere` has the products of shelves that are bare."""
+    if asked is None:
+        return None
+    scope, signals = asked.scope, gather(asked, elsewhere)
     candidates = _best(signals.fused, max(CANDIDATES, limit), scope.order[scope.chunk_document])
     return Found(signals, candidates, [scope.passage(index) for index in candidates.tolist()])
 
@@ -109,7 +118,7 @@ def rank(
     signals, candidates = found.signals, found.candidates[there]
     relevance = weigh(features_of(signals, candidates, [texts[at] or "" for at in there]), RELEVANCE[signals.dense])
     order = _best(relevance, limit)
-    known = evidence(signals, int(candidates[order[0]])) | {"relevance": float(relevance[order[0]])}
+    known = evidence(signals, int(candidates[order[0]])) | lead(relevance)
     answerable = _chance(float(weigh(known, CONFIDENCE[signals.dense])))
     chances = [_chance(chance) for chance in relevance[order].tolist()]
     best = [(there[at], chance) for at, chance in zip(order.tolist(), chances, strict=True)]

@@ -22,19 +22,28 @@ from app.core.config import Settings
 from app.core.etags import matches
 from app.payments.errors import PlanLimitReached
 from app.rag import paying
-from app.rag.errors import NoPreview, NotReadYet, PageNotFound
+from app.rag.errors import NoPreview, NotReadYet, PageNotFound, PgvectorNotOffered
 from app.rag.fields.shapes import FieldKind
 from app.rag.schemas import (
     AnswerRead,
     AskRequest,
     FieldList,
     HitRead,
+    IndexRead,
+    IndexUpdate,
     PageRead,
     ReadingState,
     SearchRequest,
     SearchResult,
 )
-from app.vault.errors import ContentDamaged, DocumentNotFound, VaultNotFound, VaultSealed, VersionNotFound
+from app.vault.errors import (
+    ContentDamaged,
+    DocumentNotFound,
+    RoleTooLow,
+    VaultNotFound,
+    VaultSealed,
+    VersionNotFound,
+)
 
 if TYPE_CHECKING:
     from app.rag.ranking import Hit
@@ -65,6 +74,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 router = Router(prefix="/rag", tags=["rag"], lifespan=_lifespan)
 Asker = Annotated[Principal, Security(get_principal, scopes=["rag:ask"])]
 Reader = Annotated[Principal, Security(get_principal, scopes=["vault:read"])]
+Writer = Annotated[Principal, Security(get_principal, scopes=["vault:write"])]
 
 
 @router.post("/search", responses=problems(VaultNotFound, VaultSealed))
@@ -165,6 +175,29 @@ async def read_fields(
     from app.rag import service  # noqa: PLC0415
 
     return await service.read_fields(session, principal, document_id, kind)
+
+
+@router.get("/vaults/{vault_id}/index", responses=problems(VaultNotFound, VaultSealed))
+async def read_index(vault_id: UUID, principal: Reader, session: SessionDep) -> IndexRead:
+    """See how a vault is indexed, and how much of it stands in clear in the database."""
+    from app.rag.pgvector import choosing  # noqa: PLC0415
+
+    return await choosing.read_index(session, principal, vault_id)
+
+
+@router.put("/vaults/{vault_id}/index", responses=problems(VaultNotFound, VaultSealed, RoleTooLow, PgvectorNotOffered))
+async def choose_index(vault_id: UUID, data: IndexUpdate, principal: Writer, session: SessionDep) -> IndexRead:
+    """Choose how a vault is indexed. The owner only.
+
+    With `sealed`, as every vault begins, nothing in the database tells what its documents say. With `pgvector` the
+    database compares the vectors of passages, which saves memory with very many documents. These vectors stand there
+    in clear: whoever gets hold of the database or of its disk learns what the documents are about and can guess at
+    what they say. The texts stay sealed. Vectors are copied within a minute or so, and are gone at once when you choose
+    `sealed` again; backups never hold them. It is written into the vault's log.
+    """
+    from app.rag.pgvector import choosing  # noqa: PLC0415
+
+    return await choosing.choose_index(session, principal, vault_id, data.mode)
 
 
 async def _events(

@@ -1,6 +1,6 @@
 """Shapes of searching and answering."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field, StrictBool, StringConstraints
@@ -9,6 +9,7 @@ from app.core.schemas import Clean, RequestModel, ResponseModel, Whole
 from app.rag.fields.shapes import FieldKind
 
 Question = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000), Clean]
+IndexMode = Literal["sealed", "pgvector"]
 VaultIds = Annotated[list[UUID], Field(min_length=1, max_length=100)]
 
 
@@ -143,3 +144,23 @@ class ReadingState(ResponseModel):
     )
     chunks: int
     model_id: str | None = Field(description="What made its vectors; null while it is searched by words alone.")
+
+
+class IndexUpdate(RequestModel):
+    """How to index a vault."""
+
+    mode: IndexMode = Field(
+        examples=["sealed"],
+        description="`pgvector` leaves the vectors of all passages in clear in the database: whoever reads it learns "
+        "what the documents are about, and can guess at sentences. `sealed` deletes them there.",
+    )
+
+
+class IndexRead(ResponseModel):
+    """How a vault is indexed: sealed, or with its vectors in clear in the database, which the owner alone chooses."""
+
+    vault_id: UUID
+    mode: IndexMode = Field(description="What the owner has chosen.")
+    offered: bool = Field(description="Whether this installation offers `pgvector`; if not, all vectors are sealed.")
+    documents: int = Field(description="How many documents can be searched.")
+    in_clear: int = Field(description="Of these, how many have their vectors in clear in the database now.")

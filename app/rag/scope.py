@@ -70,10 +70,14 @@ class Scope:
         shelf, document, chunk = self._locate(index)
         return Passage(shelf.source(document), *shelf.place(document, chunk), shelf.heading(document, chunk))
 
-    def best_window(self, index: int, query: Floats32) -> tuple[int, int] | None:
-        """The window of a chunk that is most like the query (characters of the page), if it has vectors."""
+    def best_window(self, index: int, products: Sequence[Floats32 | None]) -> tuple[int, int] | None:
+        """The window of a chunk that is most like the last query (characters of the page), if it was compared.
+
+        `products` has those of each shelf.
+        """
         shelf, document, chunk = self._locate(index)
-        return shelf.best_window(document, chunk, query) if shelf.dimensions == len(query) else None
+        known = products[self.shelves.index(shelf)]
+        return None if known is None else shelf.best_window(document, chunk, known[-1])
 
     def _locate(self, index: int) -> tuple[Shelf, int, int]:
         document = int(self.chunk_document[index])

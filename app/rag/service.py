@@ -20,6 +20,7 @@ from app.core.logging import get_log
 from app.db.runtime import current
 from app.jobs.service import create_job
 from app.rag import extractive
+from app.rag.asked import Asked
 from app.rag.chunking import chunk_pages
 from app.rag.document import Page, Source
 from app.rag.embedder import EmbeddingFailed
@@ -29,7 +30,8 @@ from app.rag.fields.shapes import FieldKind, decode
 from app.rag.memory import reserve
 from app.rag.models import PAGE, Artifact, ShardRow
 from app.rag.opening import open_scope, read_pages
-from app.rag.ranking import Found, Hit, find, rank
+from app.rag.pgvector.comparing import compare
+from app.rag.ranking import Hit, ask, find, rank
 from app.rag.schemas import FieldList, FieldRead, PageRead, ReadingState
 from app.rag.scope import Scope
 from app.rag.serving import CONTENTS, IS_FIELDS
@@ -52,26 +54,30 @@ async def search(
     """
     scope = await open_scope(session, principal, vault_ids)
     await session.commit()
-    found = await asyncio.to_thread(_find, current().settings, scope, query, limit)
+    asked = await asyncio.to_thread(_ask, current().settings, scope, query, limit)
+    elsewhere = await compare(session, asked)
+    if elsewhere:
+        await session.commit()
+    found = await asyncio.to_thread(find, asked, limit, elsewhere)
     pages = await read_pages(session, found.pages if found else ())
     await session.commit()
     return await asyncio.to_thread(rank, found, pages.texts, limit, fields=pages.fields)
 
 
-def _find(settings: Settings, scope: Scope, query: str, limit: int) -> Found | None:
+def _ask(settings: Settings, scope: Scope, query: str, limit: int) -> Asked | None:
     """By words alone where no document has vectors of the present embedder, and while its endpoint does not answer."""
     embedder = embedder_of(settings, seconds=QUESTION_SECONDS)
     comparable = embedder is not None and any(shelf.model_id == embedder.model_id for shelf in scope.shelves)
     if comparable and embedder_breaker.allows():
         try:
-            found = find(scope, query, None, limit, embedder=embedder)
+            asked = ask(scope, query, None, limit, embedder=embedder)
         except EmbeddingFailed:
             embedder_breaker.failed()
             log.warning("embedder unavailable: searching by words alone")
         else:
             embedder_breaker.succeeded()
-            return found
-    return find(scope, query, None, limit)
+            return asked
+    return ask(scope, query, None, limit)
 
 
 def warm_up(settings: Settings) -> None:
@@ -90,7 +96,7 @@ def warm_up_now(settings: Settings) -> None:
     vector = embedder.embed_query(text) if embedder else None
     vectors = None if vector is None else np.stack([vector, vector])
     shard = build_shard(source, pages, chunk_pages(pages), vectors, embedder.model_id if embedder else None)
-    found = find(Scope(open_shelves([shard])), text, vector, 1, embedder=embedder)
+    found = find(ask(Scope(open_shelves([shard])), text, vector, 1, embedder=embedder), 1)
     extractive.answer(text, rank(found, {(source.version_id, 1): text}, 1))
 
 

@@ -52,7 +52,7 @@ class Shelf:
         self.dimensions = int(self._counts.dimensions[0]) if len(starts) else 0
         self.chunk_terms = self._words[spread(self._at["chunk_terms"], self.sizes)]
         self._scales = self._words[spread(self._at["scales"], self._counts.rows)].view(np.float32)
-        self._rows_at = np.cumsum(self._counts.rows) - self._counts.rows
+        self._rows_at: Ints = np.cumsum(self._counts.rows) - self._counts.rows
         self._details_known: dict[int, dict[str, Any]] = {}
 
     def __len__(self) -> int:
@@ -61,8 +61,18 @@ class Shelf:
 
     @property
     def rows(self) -> int:
-        """How many vectors it holds."""
-        return int(self._levels.shape[0])
+        """How many vectors its documents have."""
+        return int(self._counts.rows.sum())
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether its documents have vectors, but not here: the database compares them (see `pgvector`)."""
+        return bool(self.dimensions) and not len(self._levels)
+
+    @property
+    def vectors_at(self) -> Ints:
+        """Where the products of each document's vectors begin."""
+        return self._rows_at
 
     @property
     def nbytes(self) -> int:
@@ -114,9 +124,9 @@ class Shelf:
         found[np.repeat(np.arange(len(documents)), counts)[met[0]], met[1]] = True
         return found
 
-    def likeness(self, queries: Floats32) -> tuple[Floats32, Floats32]:
+    def likeness(self, products: Floats32) -> tuple[Floats32, Floats32]:
         """Of every title, and of the best window of every chunk, to each query; queries come first."""
-        groups = np.maximum.reduceat(self._products(queries), self._groups, axis=1)
+        groups = np.maximum.reduceat(products, self._groups, axis=1)
         titles = np.cumsum(self.sizes + 1) - self.sizes - 1
         return groups[:, titles], np.delete(groups, titles, axis=1)
 
@@ -128,7 +138,8 @@ class Shelf:
         groups += np.repeat(self._rows_at, self.sizes + 1)
         return groups
 
-    def _products(self, queries: Floats32) -> Floats32:
+    def products(self, queries: Floats32) -> Floats32:
+        """Queries by vectors: of each document the title's, then those of its windows."""
         products = np.empty((len(queries), len(self._levels)), np.float32)
         wide = np.empty((ROWS_AT_ONCE, self.dimensions), np.float32)
         for begin in range(0, len(self._levels), ROWS_AT_ONCE):
@@ -159,13 +170,12 @@ class Shelf:
         page, start, end = self._words[at : at + 3].tolist()
         return page, start, end
 
-    def best_window(self, document: int, chunk: int, query: Floats32) -> tuple[int, int]:
-        """The window of a chunk that is most like the query (characters of the page)."""
+    def best_window(self, document: int, chunk: int, products: Floats32) -> tuple[int, int]:
+        """The window of a chunk with the greatest of one query's products (characters of the page)."""
         at = int(self._at["window_rows"][document]) + chunk
         begin, end = self._words[at : at + 2].tolist()
         row = int(self._rows_at[document]) + 1 + begin
-        rows = slice(row, row + end - begin)
-        best = begin + int((self._levels[rows].astype(np.float32) @ query * self._scales[rows]).argmax())
+        best = begin + int(products[row : row + end - begin].argmax())
         at = int(self._at["windows"][document]) + 2 * best
         first, last = self._words[at : at + 2].tolist()
         return first, last

@@ -14,10 +14,16 @@ SPARE = 1.25
 
 
 class ShelfBuilder:
-    """Puts documents side by side in memory of the reserve; `nbytes` is how long their shards are together."""
+    """Puts documents side by side in memory of the reserve; `nbytes` is how long their shards are together.
 
-    def __init__(self, model_id: str | None, nbytes: int, reserve: Reserve | None = None) -> None:
+    A `bare` shelf leaves their vectors out.
+    """
+
+    def __init__(
+        self, model_id: str | None, nbytes: int, reserve: Reserve | None = None, *, bare: bool = False
+    ) -> None:
         self._model_id = model_id
+        self._bare = bare
         self._nbytes = nbytes
         self._reserve = reserve or Reserve(0)
         self._words = _Growing(self._reserve)
@@ -34,7 +40,8 @@ class ShelfBuilder:
             raise ValueError("a shard of another model")
         if counts.chunks:
             data = np.frombuffer(shard, np.uint8)
-            self._put(revision, data[: 4 * counts.words], data[4 * counts.words :], counts.dimensions)
+            levels = data[:0] if self._bare else data[4 * counts.words :]
+            self._put(revision, data[: 4 * counts.words], levels, counts.dimensions)
         else:
             self._empty.add(revision)
 

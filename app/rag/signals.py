@@ -1,18 +1,16 @@
 """Everything that is known about every chunk in scope before the few best are looked at closely."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.rag import lexical
-from app.rag.embedder import Embedder
+from app.rag.asked import NOWHERE, Asked, Products
 from app.rag.lexical import Floats, Matches
-from app.rag.residual import residual_question
 from app.rag.scope import Scope
-from app.rag.segments import Span, sentences
-from app.rag.thesaurus import document_words
+from app.rag.segments import Span
+from app.rag.shelf import Floats32
 
 DEPTH = 200
 """Scores are scaled so that the best is 1 and the one at this depth is 0, before they are added."""
@@ -35,7 +33,7 @@ class Signals:
     title_likeness: Floats
     likeness: Floats
     residual_likeness: Floats
-    queries: NDArray[np.float32] | None
+    products: Sequence[Floats32 | None]
 
     @cached_property
     def words(self) -> Floats:
@@ -64,7 +62,7 @@ class Signals:
 
     def focus(self, index: int, chunk_start: int) -> Span | None:
         """The window of the chunk that is most like the question, relative to the chunk's start."""
-        window = None if self.queries is None else self.scope.best_window(index, self.queries[-1])
+        window = self.scope.best_window(index, self.products)
         return window and (window[0] - chunk_start, window[1] - chunk_start)
 
     def filled(self, likeness: Floats) -> Floats:
@@ -76,53 +74,36 @@ class Signals:
         return result
 
 
-def gather(scope: Scope, question: str, query_vector: NDArray[np.float32] | None, embedder: Embedder | None) -> Signals:
-    """Everything that is measured between a question and each chunk in scope, which has at least one."""
-    added = document_words(asking_part(question))
-    matches = lexical.match(scope, question, added)
-    idf, asked = matches.idf, matches.asked
-    titles = (matches.in_title * (matches.title_idf * asked)).sum(axis=1)
-    best = scope.source(int(titles.argmax()))
-    residual = residual_question(question, best.title, best.language) if titles.max() > 0 else question
-    narrowed = f"{residual} {added}".strip()
-    queries = [] if query_vector is None else [query_vector]
-    if queries and embedder is not None and narrowed != question:
-        queries.append(embedder.embed_query(narrowed))
-    # Without a second question the first one stands for both.
-    both = np.stack([queries[0], queries[-1]]) if queries else None
-    dense = _dense(scope, both, embedder.model_id if embedder else None)
+def gather(asked: Asked, elsewhere: Products = NOWHERE) -> Signals:
+    """Everything that is measured between a question and each chunk; `elsewhere` has the products of bare shelves."""
+    scope, matches = asked.scope, asked.matches
+    idf, own = matches.idf, matches.asked
+    products = asked.products(elsewhere)
+    dense = _dense(scope, products)
     return Signals(
         scope=scope,
-        question=question,
-        residual=residual,
+        question=asked.question,
+        residual=asked.residual,
         matches=matches,
-        title_words=titles[matches.chunk_document],
-        body_words=matches.body(idf * asked),
-        residual_words=matches.body(idf * asked * ~matches.in_title),
-        added_words=matches.body(idf * ~asked * ~matches.in_title),
+        title_words=asked.titles[matches.chunk_document],
+        body_words=matches.body(idf * own),
+        residual_words=matches.body(idf * own * ~matches.in_title),
+        added_words=matches.body(idf * ~own * ~matches.in_title),
         title_likeness=dense[0],
         likeness=dense[1],
         residual_likeness=dense[2],
-        queries=both,
+        products=products,
     )
 
 
-def asking_part(question: str) -> str:
-    """The last sentence: people tell their situation first and ask then."""
-    spans = sentences(question)
-    return question[slice(*spans[-1])] if spans else question
-
-
-def _dense(scope: Scope, queries: NDArray[np.float32] | None, model_id: str | None) -> Floats:
+def _dense(scope: Scope, products: Sequence[Floats32 | None]) -> Floats:
     """Rows: likeness of the title, of the best window to the question, of the best window to its residual."""
     likeness = np.full((3, len(scope)), np.nan)
-    if queries is None:
-        return likeness
     begin = 0
-    for shelf in scope.shelves:
+    for shelf, known in zip(scope.shelves, products, strict=True):
         end = begin + len(shelf.chunk_terms)
-        if shelf.dimensions == queries.shape[1] and model_id in (None, shelf.model_id):
-            titles, windows = shelf.likeness(queries)
+        if known is not None:
+            titles, windows = shelf.likeness(known)
             likeness[0, begin:end], likeness[1:, begin:end] = np.repeat(titles[0], shelf.sizes), windows
         begin = end
     return likeness

@@ -54,3 +54,21 @@ async def sweep_previews(now: datetime | None = None) -> int:
     from app.rag import previews  # noqa: PLC0415
 
     return await previews.sweep(now or utc_now())
+
+
+@task("rag.store_chosen_vectors", on="rag.index_chosen")
+async def store_chosen_vectors(vault_id: str) -> int:
+    """As `store_vectors`, for a vault whose owner has just chosen that."""
+    del vault_id
+    return await store_vectors()
+
+
+@task("rag.store_vectors", every=timedelta(minutes=1))
+async def store_vectors() -> int:
+    """Copy vectors that PostgreSQL is to compare, or delete all copies if the installation does not want them.
+
+    Returns how many batches of indexes were copied, or how many indexes lost their copy.
+    """
+    from app.rag.pgvector import storing  # noqa: PLC0415
+
+    return await storing.keep_up()

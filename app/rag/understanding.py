@@ -10,9 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.runtime import current
-from app.rag import old_shard
 from app.rag.fields.shapes import Field, decode
 from app.rag.models import FIELDS, PAGE, Artifact, ShardRow
+from app.rag.old_shard import open_shard
 from app.rag.serving import CONTENTS, IS_FIELDS, IS_PAGE
 from app.rag.shelving import open_shelves
 from app.rag.types.classifier import FIRST_VECTORS, TypeGuess, guess_type
@@ -49,7 +49,7 @@ async def understand(session: AsyncSession, document_id: UUID, among: Collection
     cells = [(row, ring.open("rag_artifacts", row.id, "body", row.body)) for row in rows]
     text = "\n".join(cell.decode() for row, cell in cells if row.stage == PAGE)
     fields = [field for row, cell in cells if row.stage == FIELDS for field in decode(row.ordinal, cell)]
-    index = ring.open("rag_shards", shard.id, "body", shard.body)
+    index = open_shard(ring, shard.id, shard.body)
     guess = await asyncio.to_thread(_guess, title, text, fields, index, shard.model_id, among)
     return Understanding(document_id, shard.id, shard.vault_id, title, text, tuple(fields), guess)
 
@@ -79,6 +79,5 @@ def _guess(
 
 
 def _vector(index: bytes) -> Vectors | None:
-    index = old_shard.as_present(index) if index.startswith(old_shard.MAGIC) else index
     (shelf,) = open_shelves([index])
     return mean_vector(shelf.first_vectors(0, FIRST_VECTORS)) if len(shelf) and shelf.rows else None

@@ -23,11 +23,13 @@ def main() -> None:
         ("cold_start",),
         ("first_request",),
         ("outage",),
+        ("search",),
         ("ingest", "--files", str(documents)),
         ("pipeline", "--files", str(documents)),
     ]
     if arguments.eval:
         runs.append(("retrieval", "--eval", str(arguments.eval)))
+        runs.append(("intake", "--eval", str(arguments.eval)))
     for name, *options in runs:
         sys.stdout.write(f"\n== {name}\n")
         sys.stdout.flush()

@@ -31,7 +31,7 @@ def _nothing_is_opened(runtime):
 def kept(vault_id):
     """The shelves of a vault in memory, of whatever model."""
     held = cache.shelf_cache(current().settings.shard_cache_bytes)._kept
-    return [shelf for (owner, _), (_, shelves, _) in held.items() if owner == vault_id for shelf in shelves]
+    return [shelf for (owner, *_), (_, shelves, _) in held.items() if owner == vault_id for shelf in shelves]
 
 
 async def found(client, user, **more):

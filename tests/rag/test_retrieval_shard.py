@@ -69,12 +69,13 @@ def test_there_is_a_vector_for_the_title_and_for_every_window():
         vectors = np.zeros((len(passages), 4), np.float32)
         vectors[row] = (0, 0, 1, 0)
         scope = opened(build_shard(source, [page], chunks, vectors, "four.1"))
-        titles, windows = scope.shelves[0].likeness(np.array([[0, 0, 1, 0]], np.float32))
+        products = scope.shelves[0].products(np.array([[0, 0, 1, 0]], np.float32))
+        titles, windows = scope.shelves[0].likeness(products)
         last = row == len(passages) - 1
         assert [titles[0, 0], *windows[0]] == pytest.approx(
             [float(each) for each in (row == 0, row > 0 and not last, last)]
         )
-    start, end = scope.best_window(1, np.array([0, 0, 1, 0], np.float32))
+    start, end = scope.best_window(1, [products])
     assert page.text[start:end] == "One line."
 
 
@@ -86,14 +87,14 @@ def test_eight_bits_a_dimension_change_no_likeness_by_more_than_a_hundredth(seed
     query = vectors[-1].astype(np.float32)
     page, chunks = cut([f"Line {number}. " for number in range(windows)])
     shelf = opened(build_shard(source_of("Letter"), [page], chunks, vectors, "many.1")).shelves[0]
-    titles, found = shelf.likeness(query[None])
+    titles, found = shelf.likeness(shelf.products(query[None]))
     assert np.abs(np.append(titles[0], found[0]) - vectors @ query).max() < 0.01
 
 
 def test_a_vector_of_nothing_but_zeros_is_like_nothing():
     page, chunks = cut(["First line."])
     shelf = opened(build_shard(source_of("Letter"), [page], chunks, np.zeros((2, 4)), "four.1")).shelves[0]
-    assert shelf.likeness(np.ones((1, 4), np.float32))[1].tolist() == [[0.0]]
+    assert shelf.likeness(shelf.products(np.ones((1, 4), np.float32)))[1].tolist() == [[0.0]]
 
 
 @given(st.integers(0, len(DATA) - 1))

@@ -19,7 +19,7 @@ def shelf(text: str = "The excess is 350 euros. " * 40) -> Shelf:
 
 
 def key() -> tuple:
-    return uuid4(), None
+    return uuid4(), None, False
 
 
 def test_the_least_used_vault_makes_room_and_the_bound_holds() -> None:

@@ -14,6 +14,7 @@ from app.db.models import DataKeyRow
 from app.db.replicas import FAILURES, Replica, position_of
 from app.db.runtime import Runtime, current
 from app.db.session import session_scope
+from app.rag.pgvector.table import ADVICE, TABLE
 
 OLDEST: Final = 15
 MOST_SKEW_SECONDS: Final = 5.0
@@ -26,18 +27,20 @@ ABOUT = text(
     """SELECT current_setting('server_version_num')::int / 10000 AS version, now() AS now, current_user AS role,
     (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user) AS mighty,
     (SELECT installed_version FROM pg_available_extensions WHERE name = 'vector') AS vector,
-    (SELECT count(*) FROM pg_available_extensions WHERE name = 'vector') AS has_vector"""
+    (SELECT count(*) FROM pg_available_extensions WHERE name = 'vector') AS has_vector,
+    to_regclass(:vectors) AS vectors"""
 )
 WAITING = text(
     "SELECT coalesce(extract(epoch FROM now() - min(due_at)), 0) FROM jobs WHERE state = 'queued' AND due_at < now()"
 )
 
 
-async def check_server() -> list[Finding]:
+async def check_server(settings: Settings) -> list[Finding]:
     """Version, role, extensions and clock."""
     async with session_scope() as session:
-        row = (await session.execute(ABOUT)).one()
-    return [_version(row), _role(row), _vector(row), _clock(row)]
+        row = (await session.execute(ABOUT, {"vectors": TABLE})).one()
+    vector = _place_of_vectors(row) if settings.vector_index == "pgvector" else _vector(row)
+    return [_version(row), _role(row), vector, _clock(row)]
 
 
 def _version(row: Any) -> Finding:
@@ -55,6 +58,16 @@ def _vector(row: Any) -> Finding:
     words = {True: "available", False: "not available"}[bool(row.has_vector)]
     detail = f"vector {row.vector} is installed" if row.vector else f"vector is {words}; nothing needs it by default"
     return Finding("extensions", "ok", detail)
+
+
+def _place_of_vectors(row: Any) -> Finding:
+    if row.vectors:
+        return Finding(
+            "extensions", "ok", f"vector {row.vector} compares the vectors of vaults whose owners chose that"
+        )
+    if not row.has_vector:
+        return Finding("extensions", "failed", f"this PostgreSQL lacks vector (pgvector): install it there, {ADVICE}")
+    return Finding("extensions", "failed", f"vectors have no place in the database: run lifevault migrate, {ADVICE}")
 
 
 def _clock(row: Any) -> Finding:

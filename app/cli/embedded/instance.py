@@ -39,7 +39,8 @@ PROTOCOL = "app.api.serving:DrainingProtocol"
 class Instance:
     """Everything `up` needs to know about a data folder; None where an outside service is used.
 
-    `filled` are the settings that no person has set; migrations use `database_url`.
+    `filled` are the settings that no person has set; migrations use `database_url`; `compares_vectors` tells whether
+    vectors may stand in the database.
     """
 
     folder: Path
@@ -51,6 +52,7 @@ class Instance:
     valkey: ValkeyServer | None
     mailbox_ports: tuple[int, int] | None
     simulator: PaymentSimulator | None
+    compares_vectors: bool
 
     @property
     def url(self) -> str:
@@ -114,6 +116,7 @@ def _describe(folder: Path, host: str, port: int, given: GivenSettings, ports: M
         valkey=valkey,
         mailbox_ports=(ports["smtp"], ports["mailbox"]) if own_mail else None,
         simulator=simulator,
+        compares_vectors=given.vector_index == "pgvector",
     )
 
 

@@ -160,8 +160,22 @@ async def _start(supervisor: Supervisor, instance: Instance, terminal: Terminal,
     if not await is_current(instance.database_url):
         with terminal.step("Bring the database to the newest schema"):
             await supervisor.run(migration_spec(instance))
+    if instance.compares_vectors:
+        with terminal.step("Find the place of vectors in the database"):
+            await _make_place_for_vectors(instance)
     with terminal.step("Start api, worker, beat"):
         await supervisor.start(application_specs(instance, listener))
+
+
+async def _make_place_for_vectors(instance: Instance) -> None:
+    from app.db.engine import asyncpg_url  # noqa: PLC0415  seldom wanted
+    from app.rag.pgvector.table import ExtensionMissing, create_table  # noqa: PLC0415
+
+    postgres = instance.postgres
+    try:
+        await create_table(asyncpg_url(instance.database_url), postgres.urls.superuser if postgres else None)
+    except ExtensionMissing as error:
+        raise EmbeddedError(str(error)) from None
 
 
 def _listen_to_signals(told_to_stop: asyncio.Event, supervisor: Supervisor, terminal: Terminal) -> None:

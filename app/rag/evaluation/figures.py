@@ -1,31 +1,44 @@
 """The figures of an evaluation in one table, each with its goal; see `lifevault eval`."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
 from typing import Literal
 
+from app.rag import extractive
 from app.rag.evaluation import defences, measures
-from app.rag.evaluation.dataset import EvaluationSet, passage_paper
+from app.rag.evaluation.dataset import EvaluationSet, passage_paper, read_pdf_questions, read_set
 from app.rag.evaluation.known import Known
 from app.rag.evaluation.library import Library
+
+Better = Literal["more", "less"]
+HELD_OUT = Path(str(files("app.rag.evaluation").joinpath("held_out")))
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure with its goal, which it must at least or at most reach; of `count` cases."""
+    """A figure with its goal, which it must at least or at most reach; of `count` cases.
+
+    One without a value was not measured: `measured_by` is the command that does.
+    """
 
     area: str
     name: str
-    value: float
+    value: float | None
     unit: str
     goal: float
-    better: Literal["more", "less"]
+    better: Better
     count: int
     gated: bool = True
+    measured_by: str = ""
 
     @property
     def reached(self) -> bool:
         """Whether the goal is reached."""
+        if self.value is None:
+            return False
         return self.value >= self.goal if self.better == "more" else self.value <= self.goal
 
 
@@ -39,12 +52,13 @@ def figures(data: EvaluationSet, embedder: Known, *, speed: bool = False) -> Ite
     yield Figure("retrieval", "recall@5", found["R@5"], "%", 86, "more", count)
     if measures.has_pdfs(data.folder):
         pages = measures.pdf_pages(data, embedder)
-        yield Figure("retrieval", "PDF pages, nDCG@10", pages["nDCG@10"], "%", 68, "more", 0)
-        yield Figure("retrieval", "PDF pages, recall@5", pages["R@5"], "%", 76, "more", 0)
+        asked = len(read_pdf_questions(data.folder))
+        yield Figure("retrieval", "PDF pages, nDCG@10", pages["nDCG@10"], "%", 68, "more", asked)
+        yield Figure("retrieval", "PDF pages, recall@5", pages["R@5"], "%", 76, "more", asked)
     given = measures.answers(data, library, hits, embedder)
     refused = given["unanswerable, said not found"]
     yield Figure("abstention", "unanswerable, said not found", refused, "%", 80, "more", len(data.unanswerable))
-    yield Figure("abstention", "answerable, lost", given["answerable, said not found"], "%", 8, "less", count)
+    yield Figure("abstention", "answerable, lost", given["answerable, said not found"], "%", 5, "less", count)
     yield Figure("citation", "equal to the page", given["citations exact"], "%", 100, "more", count)
     yield Figure("citation", "hold the answer", given["answer in the quotes"], "%", 50, "more", count, gated=False)
     broken, asked = defences.leaks(data, embedder)
@@ -52,6 +66,30 @@ def figures(data: EvaluationSet, embedder: Known, *, speed: bool = False) -> Ite
     broken, asked = defences.injections(data, embedder)
     yield Figure("injection", "answers with an address or a lie", broken, "", 0, "less", asked)
     yield from _speed(data, embedder, speed=speed)
+
+
+def held_out_figures(embedder: Known) -> Iterator[Figure]:
+    """Those of papers and questions that nothing was ever tuned on, of other kinds and in other words than those.
+
+    Questions as people put them, and about papers that are not there, are held to the goals. Those in none of the
+    paper's words, and about what a paper that is there does not say, take a language model, and are shown as they are.
+    """
+    data = read_set(HELD_OUT)
+    library = Library(passage_paper(document, embedder) for document in data.documents)
+    refused: dict[str, list[bool]] = defaultdict(list)
+    for question in [*data.questions, *data.unanswerable]:
+        answer = extractive.answer(question.text, measures.ask(library, question, embedder))
+        refused[question.id.partition("-")[0]].append(not answer.found)
+    rows: tuple[tuple[str, str, float, Better, bool], ...] = (
+        ("foreign", "papers that are not there, said not found", 80, "more", True),
+        ("plain", "plain questions, lost", 5, "less", True),
+        ("near", "near misses, said not found", 80, "more", False),
+        ("rephrased", "in none of the paper's words, lost", 5, "less", False),
+    )
+    for sort, name, goal, better, gated in rows:
+        yield Figure(
+            "held out", name, measures.percent(refused[sort]), "%", goal, better, len(refused[sort]), gated=gated
+        )
 
 
 def _speed(data: EvaluationSet, embedder: Known, *, speed: bool) -> Iterator[Figure]:

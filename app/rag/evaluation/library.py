@@ -10,7 +10,7 @@ from app.rag.document import Chunk, Page, Source
 from app.rag.embedder import Embedder
 from app.rag.fields.extract import extract
 from app.rag.fields.shapes import Field
-from app.rag.ranking import Hit, PageKey, find, rank
+from app.rag.ranking import Hit, PageKey, ask, find, rank
 from app.rag.scope import Scope
 from app.rag.shard import build_shard
 from app.rag.shelving import open_shelves
@@ -40,7 +40,7 @@ class Library:
     def search(
         self, query: str, vector: NDArray[np.float32] | None, limit: int, *, embedder: Embedder | None = None
     ) -> list[Hit]:
-        found = find(self.scope, query, vector, limit, embedder=embedder)
+        found = find(ask(self.scope, query, vector, limit, embedder=embedder), limit)
         return rank(found, self.pages, limit, fields=self.fields)
 
 
