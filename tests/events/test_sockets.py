@@ -136,11 +136,12 @@ async def test_reminders_jobs_and_notifications_are_told_of(
         async with session_scope(Actor.user(scene.owner.id)) as session:
             job_id = await create_job(session, "tests.own", user_id=scene.owner.id)
         await drain_jobs(settings)
-        await listening.until(lambda: ("job", "succeeded") in listening.named())
+        done = str(job_id), "succeeded"
+        await listening.until(lambda: done in {(each["subject_id"], each["change"]) for each in listening.changes})
         await other.told_of(shared["id"])
 
-    states = [c["change"] for c in listening.changes if c["subject_id"] == str(job_id)]
-    assert states[-1] == "succeeded"
+    [percent] = {each["percent"] for each in listening.changes if (each["subject_id"], each["change"]) == done}
+    assert percent == 100
     assert {str(own["id"]), str(job_id)}.isdisjoint({change["subject_id"] for change in other.changes})
     assert SECRET not in json.dumps(listening.messages + other.messages)
 
