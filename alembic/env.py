@@ -16,7 +16,9 @@ URL = context.config.attributes.get("url") or load_settings().migration_url
 
 
 # Held until the connection is closed: of two that migrate the same database the second waits, and finds nothing to do.
-ONE_AT_A_TIME = text("SELECT pg_advisory_lock(7140922218)")
+# It asks again and again: within a statement that waits, it would hold up an index that is made concurrently.
+ONE_AT_A_TIME = text("SELECT pg_try_advisory_lock(7140922218)")
+PAUSE_SECONDS = 0.2
 
 
 def run(connection: Connection) -> None:
@@ -37,7 +39,9 @@ async def main() -> None:
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=open_connection, poolclass=NullPool)
     async with engine.connect() as connection:
-        await connection.execute(ONE_AT_A_TIME)
+        while not await connection.scalar(ONE_AT_A_TIME):
+            await connection.commit()
+            await asyncio.sleep(PAUSE_SECONDS)
         await connection.commit()
         await connection.run_sync(run)
         await connection.commit()

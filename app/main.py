@@ -8,6 +8,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from app.api.compression import Compress
 from app.api.limits import LimitBody, LimitRate
 from app.api.observe import Observe
 from app.api.openapi import describe
@@ -20,7 +21,7 @@ from app.db.runtime import close_runtime, open_runtime
 
 PACKAGES = (
     *("auth", "vault", "rag", "reminders", "agents"),
-    *("nominees", "payments", "notifications", "jobs", "audit"),
+    *("nominees", "payments", "notifications", "jobs", "audit", "events"),
 )
 ROOMS = (
     *(Room(f"app.{name}.router", (f"/v1/{name}",), prefix="/v1") for name in PACKAGES),
@@ -32,6 +33,7 @@ ROOMS = (
 )
 ALONGSIDE = ("app.models", "app.ties")  # all tables, and what packages tell those below them: no room works without
 ALLOWED_HEADERS = ["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "Range"]
+ALLOWED_EVENT_HEADERS = ["Last-Event-ID"]
 ALLOWED_TUS_HEADERS = ["Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata", "Upload-Checksum"]
 EXPOSED_HEADERS = ["ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-ID", "Content-Range"]
 EXPOSED_TUS_HEADERS = [
@@ -72,7 +74,8 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def add_middleware(app: FastAPI, settings: Settings) -> None:
-    """From the inside out: sizes, older services, rates, consumers of a marketplace, CORS, observation."""
+    """From the inside out: compression, sizes, older services, rates, consumers of a marketplace, CORS, observation."""
+    app.add_middleware(Compress, settings=settings)
     app.add_middleware(LimitBody, settings=settings)
     if settings.has_gateway:
         from app.gateway.middleware import Gateway  # noqa: PLC0415  not needed without a table
@@ -88,7 +91,7 @@ def add_middleware(app: FastAPI, settings: Settings) -> None:
             CORSMiddleware,
             allow_origins=list(settings.cors_origins),
             allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=ALLOWED_HEADERS + ALLOWED_TUS_HEADERS,
+            allow_headers=ALLOWED_HEADERS + ALLOWED_EVENT_HEADERS + ALLOWED_TUS_HEADERS,
             expose_headers=EXPOSED_HEADERS + EXPOSED_TUS_HEADERS,
             max_age=600,
         )

@@ -22,7 +22,7 @@ with without_collection():  # what children share with this process is not looke
     from app.core.config import load_settings
     from app.core.logging import configure_logging, get_log
     from app.core.tasks import QUEUE, TASKS
-    from app.db.engine import asyncpg_url, is_pooled
+    from app.db.listening import listen
     from app.db.outbox import CHANNEL
     from app.db.runtime import close_runtime, open_runtime
     from app.db.session import session_scope
@@ -144,7 +144,7 @@ def _relay_or_die() -> None:
 async def _relay_forever() -> None:
     open_runtime(settings)
     wake = asyncio.Event()
-    listener = asyncio.create_task(_listen(wake))
+    listener = asyncio.create_task(listen(settings, CHANNEL, lambda _: wake.set()))
     while not listener.cancelled():
         try:
             while await relay() and not wake.is_set():
@@ -169,18 +169,3 @@ async def relay() -> int:
         for job_id in due:
             await asyncio.to_thread(celery.send_task, RUN_JOB, [str(job_id)], retry=False)
     return len(due)
-
-
-async def _listen(wake: asyncio.Event) -> None:
-    """Set `wake` whenever a transaction with work commits; a pooler in between leaves only the polling."""
-    url = settings.database_url.get_secret_value()
-    while not is_pooled(url):
-        try:
-            connection = await asyncpg.connect(asyncpg_url(url), timeout=settings.database_connect_timeout_seconds)
-            await connection.add_listener(CHANNEL, lambda *_: wake.set())
-            closed = asyncio.Event()
-            connection.add_termination_listener(lambda _, closed=closed: closed.set())
-            await closed.wait()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            await asyncio.sleep(RELAY_SECONDS)
-        await asyncio.sleep(RELAY_SECONDS / 10)

@@ -158,9 +158,13 @@ async def session(runtime: Runtime) -> AsyncIterator[AsyncSession]:
 
 
 def application(settings: Settings) -> FastAPI:
-    """The application for these settings; made once, as each makes its own routes."""
+    """The application for these settings; made once, as each makes its own routes.
+
+    It serves copies of the database too: which one is meant, the runtime knows.
+    """
+    urls = {name: getattr(settings, name) for name in ("database_url", "migration_database_url")}
     for known, made in applications:
-        if known is settings:
+        if known.model_copy(update=urls) == settings:
             return made
     applications.append((settings, create_app(settings)))
     return applications[-1][1]

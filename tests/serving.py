@@ -28,6 +28,8 @@ async def served(application: FastAPI) -> AsyncIterator[str]:
     config.load()
     server, sockets = uvicorn.Server(config), [config.bind_socket()]
     serving = asyncio.create_task(server.serve(sockets=sockets))
+    while not server.started:  # noqa: ASYNC110  uvicorn tells nobody
+        await asyncio.sleep(0.01)
     yield f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
     server.should_exit = True
     await serving

@@ -8,8 +8,8 @@ from alembic import op
 
 from app.db.security import IS_SYSTEM, VAULT, in_readable_vault, in_writable_vault, protect
 
-revision = "c1c0"
-down_revision = "b6c0"
+revision = "c1d0"
+down_revision = "c1c0"
 branch_labels = None
 depends_on = None
 

@@ -8,6 +8,7 @@ from fastapi.security import OAuth2PasswordBearer, SecurityScopes
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
+from app.api import replicas
 from app.api.limits import CONSUMER, client_address
 from app.auth import service
 from app.auth.devices import Device
@@ -20,12 +21,14 @@ from app.db.session import new_session
 oauth2 = OAuth2PasswordBearer(tokenUrl="/v1/auth/token", refreshUrl="/v1/auth/refresh", scopes=SCOPES, auto_error=False)
 
 
-async def get_session() -> AsyncIterator[AsyncSession]:
+async def get_session(request: HTTPConnection) -> AsyncIterator[AsyncSession]:
     """One transaction for the request, committed before the answer is sent."""
     session = new_session()  # its transaction begins with the first statement
+    replicas.prepare(session, request)
     try:
         yield session
         await session.commit()  # which gives the connection back
+        await replicas.note_change(session, request)
     except BaseException:
         async with session:  # rolls back, even while the request is being cancelled
             raise

@@ -24,6 +24,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.replicas import REPEATABLE, may_ask_again
 from app.core.schemas import ResponseModel
 
 Errors: TypeAlias = list[Any]
@@ -71,6 +72,15 @@ class Endpoint:
 
     async def answer(self, request: Request) -> Response:
         """The response, when everything that the endpoint depends on has ended: its transaction is committed."""
+        request.scope[REPEATABLE] = True
+        try:
+            return await self._answer(request)
+        except Exception as error:
+            if not may_ask_again(request, error):
+                raise
+        return await self._answer(request)
+
+    async def _answer(self, request: Request) -> Response:
         async with AsyncExitStack() as stack:
             call = Call(request, stack)
             if self._takes_body:

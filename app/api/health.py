@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
+from functools import partial
 from ipaddress import ip_address
 from typing import Literal
 
@@ -19,6 +20,7 @@ from app.core import breaker
 from app.core.errors import NotFound
 from app.core.metrics import exposition
 from app.core.schemas import ResponseModel
+from app.db.replicas import Replica
 from app.db.runtime import current
 
 PROBE_SECONDS = 3.0
@@ -30,6 +32,10 @@ class MetricsHidden(NotFound):
     """Metrics are shown to this machine, or for the metrics token."""
 
     title = "Not found"
+
+
+class ReplicaBehind(Exception):
+    """It is too far behind, or follows nobody."""
 
 
 class Live(ResponseModel):
@@ -57,8 +63,11 @@ async def live(settings: SettingsDep) -> Live:
 )
 async def ready(response: Response) -> Ready:
     """Tell which parts answer; 503 when requests can't be served."""
-    names = ("database", "blobs", "queue")
-    states = await asyncio.gather(_probe(_database), _probe(current().blobs.check), _queue())
+    runtime = current()
+    replicas = runtime.replicas.all if runtime.replicas else []
+    names = ("database", "blobs", "queue", *(replica.name for replica in replicas))
+    asked = (_probe(partial(_replica, replica)) for replica in replicas)
+    states = await asyncio.gather(_probe(_database), _probe(runtime.blobs.check), _queue(), *asked)
     parts: dict[str, Literal["ok", "down", "not configured"]] = dict(zip(names, states, strict=True))
     parts.update({service: "down" for service, closed in breaker.states().items() if not closed})
     if "down" in (parts["database"], parts["blobs"]):
@@ -106,6 +115,15 @@ async def _database() -> None:
     async with runtime.engine.connect() as connection:
         await connection.execute(text("SELECT 1"))
     runtime.gate.answered()
+
+
+async def _replica(replica: Replica) -> None:
+    """Raises if it can't be read from."""
+    runtime = current()
+    assert runtime.replicas is not None  # noqa: S101
+    seen = await runtime.replicas.look(runtime.engine, replica)
+    if not seen.follows or seen.behind_seconds > runtime.settings.replica_lag_seconds:
+        raise ReplicaBehind
 
 
 async def _queue() -> Literal["ok", "down", "not configured"]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import render_error
@@ -80,13 +80,13 @@ class LimitRate:
         self._rates = Rates(settings.rate_limit_per_minute, settings.anonymous_rate_limit_per_minute)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         try:
             send = self._within_rate(scope, send)
         except AppError as error:
-            await render_error(Request(scope), error)(scope, receive, send)
+            await render_error(HTTPConnection(scope), error)(scope, receive, send)
             return
         await self.app(scope, receive, send)
 
@@ -97,7 +97,7 @@ class LimitRate:
         rate = self._rates.count(caller)
 
         async def send_with_rate(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] == "http.response.start":  # never of a WebSocket, which tells no rates
                 message["headers"] = [*message.get("headers", []), *rate.headers]
                 self._rates.learn(caller, accepted=message["status"] != 401)
             await send(message)

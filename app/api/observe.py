@@ -1,7 +1,11 @@
-"""The outermost layer: request id, security headers, one log line and one observation for each request."""
+"""The outermost layer: request id, security headers, one log line and one observation for each request.
+
+A WebSocket gets a request id and, when it has ended, a log line.
+"""
 
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -10,7 +14,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.problems import render_unexpected
+from app.api.problems import note_unexpected, render_unexpected
 from app.api.routes import FOUND
 from app.core.clock import new_id
 from app.core.logging import bound, write_line
@@ -25,6 +29,7 @@ SECURITY_HEADERS = [
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-resource-policy", b"same-site"),
 ]
+FAULT = 1_011  # internal error (RFC 6455 §7.4.1)
 STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
 
 duration = Histogram(
@@ -45,11 +50,14 @@ class Observe:
         self._headers = SECURITY_HEADERS + [STRICT_TRANSPORT] * https
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send, request_id)
+            return
         started = time.perf_counter()
         status = 0
 
@@ -73,6 +81,19 @@ class Observe:
                 in_flight.dec()
                 _record(scope, request_id, status, time.perf_counter() - started)
 
+    async def _socket(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        started = time.perf_counter()
+        with bound(request_id=request_id):
+            try:
+                await self.app(scope, receive, send)
+            except Exception as error:
+                note_unexpected(error)
+                with suppress(RuntimeError, OSError):  # it may be closed already
+                    await send({"type": "websocket.close", "code": FAULT})
+            finally:
+                seconds = round(time.perf_counter() - started, 2)
+                write_line("socket", request_id=request_id, route=route_of(scope), seconds=seconds)
+
     def _complete(self, headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
         present = {name.lower() for name, _ in headers}
         headers.append((b"x-request-id", request_id.encode()))
@@ -93,9 +114,8 @@ def _request_id(scope: Scope) -> str:
 
 def route_of(scope: Scope) -> str:
     """The template of the route, such as /v1/vault/items/{item_id}; `unmatched` if there is none."""
-    context: Any = scope.get(FOUND) or scope.get("fastapi", {}).get("effective_route_context")
-    path = getattr(context, "path_format", None) or getattr(scope.get("route"), "path_format", None)
-    return path or "unmatched"
+    found: Any = scope.get(FOUND) or scope.get("route")
+    return getattr(found, "path_format", None) or "unmatched"
 
 
 @dataclass(frozen=True, slots=True)

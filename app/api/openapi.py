@@ -28,6 +28,7 @@ TAGS = [
     {"name": "payments", "description": "Plans, seats, usage, credits, checkout, invoices and receipts."},
     {"name": "notifications", "description": "What you were told, how you want to be told, and your browsers."},
     {"name": "audit", "description": "Who did what: logs that show when they are changed."},
+    {"name": "events", "description": "What changes, told at once: as server-sent events, or as a WebSocket."},
     {"name": "jobs", "description": "Progress of background work."},
     {"name": "health", "description": "Whether the service is well."},
 ]

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from app.api.faces import PROBLEM, face_of
@@ -89,7 +90,7 @@ def _documented(kinds: list[type[AppError]]) -> dict[str, Any]:
 
 
 def render(
-    request: Request,
+    request: HTTPConnection,
     *,
     status: int,
     code: str,
@@ -115,7 +116,7 @@ def render(
     return Response(orjson.dumps(body), status, dict(headers or {}), MEDIA_TYPE)
 
 
-def render_error(request: Request, error: AppError) -> Response:
+def render_error(request: HTTPConnection, error: AppError) -> Response:
     """An error of ours as a response."""
     headers = dict(error.headers)
     if isinstance(error, Unauthorized):
@@ -157,10 +158,15 @@ def add_problem_handlers(app: FastAPI) -> None:
         app.add_exception_handler(outage, on_database)
 
 
-def render_unexpected(request: Request, error: Exception) -> Response:
-    """A fault of ours: logged by its class and place, without its message, which may hold values."""
+def note_unexpected(error: Exception) -> None:
+    """Log a fault of ours by its class and place, without its message, which may hold values."""
     log.error("unexpected error", error=type(error).__name__, where=where(error))
     report(error)
+
+
+def render_unexpected(request: Request, error: Exception) -> Response:
+    """A fault of ours, as a response."""
+    note_unexpected(error)
     return render(request, status=500, code="internal-error", title=AppError.title)
 
 
@@ -209,11 +215,12 @@ def _render_http(request: Request, error: HTTPException) -> Response:
     if isinstance(error.__cause__, AppError):  # raised while the body was read
         return render_error(request, error.__cause__)
     code, title = HTTP_TITLES.get(error.status_code, ("bad-request", BadRequest.title))
-    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+    headers = {"Allow": _allowed(request, error)} if error.status_code == 405 else error.headers
     return render(request, status=error.status_code, code=code, title=title, headers=headers)
 
 
-def _allowed(request: Request) -> str:
+def _allowed(request: Request, error: HTTPException) -> str:
     """Every method of the path (RFC 9110 §15.5.6); the router names only those of the first route that has it."""
-    rooms = request.app.state.rooms
-    return ", ".join(sorted(rooms.methods(request.scope)))
+    rooms = getattr(request.app.state, "rooms", None)
+    methods = rooms.methods(request.scope) if rooms else ()
+    return ", ".join(sorted(methods)) or (error.headers or {}).get("Allow", "")

@@ -61,7 +61,7 @@ class DeclaredRoute(BaseRoute):
 
     @cached_property
     def made(self) -> APIRoute:
-        """The route as FastAPI makes it, with what its parameters are checked by: models build that when it is used."""
+        """The route as FastAPI makes it. What checks its parameters is built with it: models put that off."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UnsupportedFieldAttributeWarning)  # as FastAPI does: a parameter's alias
             route = APIRoute(self.path, self.endpoint, methods=self.methods, **self._options)
@@ -144,7 +144,7 @@ class Router(APIRouter):
             **options,
         )
 
-    def include_router(self, router: APIRouter, **_: Any) -> None:
+    def include_router(self, router: APIRouter) -> None:  # type: ignore[override]
         """Take over the routes of another one."""
         for route in router.routes:
             if isinstance(route, DeclaredRoute):

@@ -47,7 +47,7 @@ SEEN_SECONDS: Final = 60
 REMEMBER_KEYS: Final = 4_096
 
 UNEXPIRED: ColumnElement[bool] = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > func.now())
-_IS_LIVE = Statement(
+IS_LIVE = Statement(
     select(literal_column("1")).where(
         ApiKey.id == bindparam("api_key_id"), ApiKey.user_id == bindparam("user_id"), UNEXPIRED
     )
@@ -170,7 +170,7 @@ async def enter_by_api_key(session: AsyncSession, token: str, device: Device) ->
     assert principal.api_key_id  # noqa: S101
     if _seen().is_stale(principal.api_key_id):
         await _seen().mark(principal.api_key_id, _touch(principal))
-    question = _IS_LIVE.with_ids(api_key_id=principal.api_key_id, user_id=principal.user_id)
+    question = IS_LIVE.with_ids(api_key_id=principal.api_key_id, user_id=principal.user_id)
     if not await enter(session, principal.actor, question):
         raise InvalidApiKey
     return principal

@@ -40,7 +40,7 @@ from app.db.statements import Statement
 REMEMBER_SECONDS: Final = 60
 LONGEST_NAME: Final = 200
 
-_IS_LINKED = Statement(
+IS_LINKED = Statement(
     select(literal_column("1"))
     .join_from(Identity, User, User.id == Identity.user_id)
     .where(
@@ -69,7 +69,7 @@ async def enter_linked(session: AsyncSession, principal: Principal) -> None:
     Raises `UnknownIdentity`.
     """
     assert principal.identity_id  # noqa: S101
-    question = _IS_LINKED.with_ids(identity_id=principal.identity_id, user_id=principal.user_id)
+    question = IS_LINKED.with_ids(identity_id=principal.identity_id, user_id=principal.user_id)
     if not await enter(session, principal.actor, question):
         raise UnknownIdentity
     if _seen().is_stale(principal.user_id):

@@ -51,6 +51,7 @@ from app.auth.sign_in import refresh, sign_in
 from app.auth.step_up import require_recent, require_session
 from app.auth.tokens import principal_of, token_pair
 from app.auth.totp import confirm_totp, delete_totp, set_up_totp
+from app.auth.watching import enter_again, seconds_left
 
 __all__ = [
     "ExpiringKey",
@@ -76,6 +77,7 @@ __all__ = [
     "end",
     "end_session",
     "end_this",
+    "enter_again",
     "enter_by_api_key",
     "enter_by_foreign_token",
     "enter_linked",
@@ -111,6 +113,7 @@ __all__ = [
     "require_session",
     "reset_password",
     "restore_account",
+    "seconds_left",
     "set_up_totp",
     "sign_in",
     "sign_in_with_passkey",

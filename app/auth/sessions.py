@@ -26,7 +26,7 @@ from app.db.statements import Statement
 SEEN_SECONDS = 3_600
 LIVE: ColumnElement[bool] = UserSession.ended_at.is_(None) & (UserSession.expires_at > func.now())
 
-_IS_LIVE = Statement(
+IS_LIVE = Statement(
     select(literal_column("1")).where(
         UserSession.id == bindparam("session_id"), UserSession.user_id == bindparam("user_id"), LIVE
     )
@@ -95,7 +95,7 @@ async def enter_live_session(session: AsyncSession, principal: Principal) -> Non
         raise SessionEnded
     if _seen().is_stale(principal.session_id):
         await _seen().mark(principal.session_id, _touch(principal))
-    question = _IS_LIVE.with_ids(session_id=principal.session_id, user_id=principal.user_id)
+    question = IS_LIVE.with_ids(session_id=principal.session_id, user_id=principal.user_id)
     if not await enter(session, principal.actor, question):
         raise SessionEnded
 

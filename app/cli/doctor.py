@@ -21,7 +21,7 @@ def doctor(
     data: DataOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Check settings, database, role, migrations, keys, Redis, files, mail, disk, clock and tesseract.
+    """Check settings, database, replicas, role, migrations, keys, Redis, files, mail, disk, clock and tesseract.
 
     It looks at what the environment names, or at a running `up`, and changes nothing. Exits with 1 if a part fails.
     """
@@ -59,6 +59,7 @@ async def _examine_parts(settings: "Settings") -> "list[Finding]":
         "database": lambda: database.check_server(settings),
         "migrations": lambda: database.check_schema(settings),
         "keys": lambda: database.check_keys(settings),
+        "replicas": lambda: database.check_replicas(settings),
         "worker": database.check_work,
         "redis": services.check_redis,
         "blobs": services.check_blobs,

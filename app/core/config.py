@@ -60,6 +60,11 @@ class Settings(
     migration_database_url: SecretStr = Field(
         default=SecretStr(""), description="Direct URL of the owner of the tables; the database URL if empty."
     )
+    database_replica_urls: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=AliasChoices("LIFEVAULT_DATABASE_REPLICA_URLS", "DATABASE_REPLICA_URLS"),
+        description="Streaming replicas that reads may go to, as URLs like the database's, comma-separated.",
+    )
     database_pool_size: int = Field(default=10, ge=1, description="Connections kept open by each process.")
     database_pool_overflow: int = Field(default=20, ge=0, description="Connections opened above the pool under load.")
     database_timeout_seconds: float = Field(default=10, gt=0, description="Longest wait for one statement.")
@@ -182,6 +187,11 @@ class Settings(
     def token_key_ring(self) -> dict[str, bytes]:
         """Token keys by key id; the first one signs."""
         return dict(named_keys(self.token_keys))
+
+    @cached_property
+    def replica_urls(self) -> list[str]:
+        """URLs of replicas."""
+        return [url.strip() for url in self.database_replica_urls.get_secret_value().split(",") if url.strip()]
 
     @cached_property
     def gateway_key_ring(self) -> dict[str, bytes]:

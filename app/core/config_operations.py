@@ -50,3 +50,27 @@ class OperationSettings(BaseSettings):
     slow_query_seconds: float = Field(
         default=1.0, ge=0, description="Statements that take longer are logged, without their parameters; 0: none."
     )
+    event_streams_per_user: int = Field(
+        default=20, ge=1, description="Connections by which one person may follow events, in each process."
+    )
+    event_heartbeat_seconds: float = Field(
+        default=20, gt=0, le=300, description="Longest silence to those who follow events; rights are checked as often."
+    )
+    event_poll_seconds: float = Field(
+        default=1, gt=0, description="Pause between looks for changes where the database can't notify (poolers)."
+    )
+    event_send_seconds: float = Field(
+        default=20, gt=0, description="Those who follow events and take no message for this long are dropped."
+    )
+    compress_least_bytes: int = Field(
+        default=1_024, ge=0, description="Answers of so many bytes are compressed where that is safe; 0: none."
+    )
+    replica_lag_seconds: float = Field(
+        default=5, gt=0, description="Replicas that are further behind than this are not read from."
+    )
+    replica_wait_seconds: float = Field(
+        default=1, gt=0, description="Longest wait for a replica, before the primary is read from instead."
+    )
+    replica_pin_seconds: int = Field(
+        default=60, ge=1, description="How long it is remembered who has changed something; longer than the lag."
+    )

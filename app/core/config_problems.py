@@ -39,6 +39,8 @@ def problems_of(settings: "Settings") -> list[str]:
         problems.append("LIFEVAULT_MODEL_URL and LIFEVAULT_MODEL_NAME go together")
     if not is_zone(settings.default_time_zone):
         problems.append("LIFEVAULT_DEFAULT_TIME_ZONE must be a time zone like Europe/Berlin")
+    if settings.replica_urls and settings.replica_pin_seconds <= settings.replica_lag_seconds:
+        problems.append("LIFEVAULT_REPLICA_PIN_SECONDS must be more than LIFEVAULT_REPLICA_LAG_SECONDS")
     problems += _payment_problems(settings) + _gateway_problems(settings)
     if settings.environment == "production":
         problems += _production_problems(settings)
@@ -154,6 +156,7 @@ def _production_problems(settings: "Settings") -> list[str]:
         "LIFEVAULT_DATABASE_URL must use TLS (sslmode=require or verify-full) or a local server": not _is_private(
             settings.database_url.get_secret_value()
         ),
+        "LIFEVAULT_DATABASE_REPLICA_URLS must use TLS, too": not all(map(_is_private, settings.replica_urls)),
         "LIFEVAULT_RAPIDAPI_SECRETS must be at least 16 characters each": any(
             len(each.strip()) < LEAST_SECRET for each in settings.rapidapi_secrets.get_secret_value().split(",") if each
         ),

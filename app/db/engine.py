@@ -9,16 +9,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.core.config import Settings
 from app.db.driver import watch_pool
+from app.db.security import ROLE
 from app.db.slow import slow_log, watch_statements
 
 SUPABASE_POOLER_PORT = 6543
 
 
-def make_engine(settings: Settings) -> AsyncEngine:
-    """An engine in autocommit mode: `app.db.transaction` sends BEGIN and COMMIT, so that nothing is sent besides."""
-    url = settings.database_url.get_secret_value()
+def make_engine(settings: Settings, url: str, connect_seconds: float) -> AsyncEngine:
+    """An engine in autocommit mode: `app.db.transaction` sends BEGIN and COMMIT, so that nothing is sent besides.
+
+    So long a connection is waited for at most.
+    """
     arguments: dict[str, Any] = {
-        "timeout": settings.database_connect_timeout_seconds,
+        "timeout": connect_seconds,
         "command_timeout": settings.database_timeout_seconds,
     }
     engine_arguments: dict[str, Any] = {}
@@ -39,13 +42,18 @@ def make_engine(settings: Settings) -> AsyncEngine:
         isolation_level="AUTOCOMMIT",
         pool_size=settings.database_pool_size,
         max_overflow=settings.database_pool_overflow,
-        pool_timeout=settings.database_connect_timeout_seconds,
+        pool_timeout=connect_seconds,
         **engine_arguments,
     )
     watch_pool(engine.sync_engine)
     slow_log.set(settings.slow_query_seconds)
     watch_statements(engine.sync_engine)
     return engine
+
+
+def role_of(url: str) -> str | None:
+    """The role that transactions take; None for a URL that has it already."""
+    return None if urlsplit(asyncpg_url(url)).username == ROLE else ROLE
 
 
 def is_pooled(url: str) -> bool:

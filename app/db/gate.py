@@ -19,9 +19,9 @@ class DatabaseAway(ConnectionError):
 class Gate:
     """Lets transactions begin; `seconds` is the longest wait for one to do so."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, service: str = "database", pause_seconds: float = PAUSE_SECONDS) -> None:
         self.seconds = seconds
-        self._breaker = Breaker("database", pause_seconds=PAUSE_SECONDS)
+        self._breaker = Breaker(service, pause_seconds=pause_seconds)
 
     @contextmanager
     def passed(self) -> Iterator[None]:
@@ -42,6 +42,10 @@ class Gate:
     def answered(self) -> None:
         """Somebody has asked the database without passing here, and it answered."""
         self._breaker.succeeded()
+
+    def failed(self) -> None:
+        """It did not answer what was asked after the transaction had begun."""
+        self._breaker.failed()
 
     def close(self) -> None:
         """Nobody passes any more."""

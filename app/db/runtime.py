@@ -15,6 +15,8 @@ from app.core.config import Settings
 from app.core.crypto import RootKeys
 from app.db.gate import Gate
 from app.db.keys import KeyStore
+from app.db.pins import Pins
+from app.db.replicas import Replicas
 from app.db.session import connect
 
 if TYPE_CHECKING:
@@ -45,6 +47,23 @@ class Runtime:
     def redis_breaker(self) -> Breaker:
         """Whether Redis is worth asking: one failure is enough, as there is always a way without it."""
         return Breaker("redis", failures=1, pause_seconds=REDIS_PAUSE_SECONDS)
+
+    @cached_property
+    def replicas(self) -> Replicas | None:
+        """Replicas of the database, None if there are none."""
+        settings = self.settings
+        if not settings.replica_urls:
+            return None
+        pins = Pins(
+            self.redis,
+            seconds=settings.replica_pin_seconds,
+            timeout=settings.redis_timeout_seconds,
+            breaker=self.redis_breaker,
+            secret=settings.lookup_key_bytes,
+        )
+        replicas = Replicas(settings, pins)
+        when_closing(self, replicas.close)
+        return replicas
 
     @cached_property
     def cache(self) -> Cache:

@@ -1,18 +1,17 @@
 """Sessions: transactions for an actor, on the connection of the driver, with the ORM for whoever needs it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, NoReturn
-from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session
 
 from app.core.config import Settings
-from app.db.engine import asyncpg_url, make_engine
+from app.db.engine import make_engine, role_of
 from app.db.gate import Gate
-from app.db.security import ROLE
+from app.db.replicas import Replicas
 from app.db.transaction import NOBODY, SYSTEM, Actor, Transaction
 
 __all__ = ["NOBODY", "SYSTEM", "Actor"]
@@ -23,13 +22,13 @@ NOT_FOUND: Final = "SELECT 0"
 class OrmSession(Session):
     """The ORM within a transaction that is begun and ended by somebody else."""
 
-    def __init__(self, *, transaction: Transaction, **options: Any) -> None:
+    def __init__(self, *, transaction: Callable[[], Transaction], **options: Any) -> None:
         super().__init__(**options)
-        self._on = transaction
+        self._transaction_of = transaction
 
     def get_bind(self, *_: Any, **__: Any) -> Connection:
         """The connection of the transaction, which begins if it has not."""
-        return self._on.connection()
+        return self._transaction_of().connection()
 
 
 class LazySession(AsyncSession):
@@ -42,18 +41,44 @@ class LazySession(AsyncSession):
 
     def __init__(self, bind: AsyncEngine, *, info: dict[Any, Any], **options: Any) -> None:
         self.info = dict(info)
+        self._primary_info = info
         self.transaction = Transaction(bind.sync_engine, self.info)
         self._options = options
+        self._primary = bind
+        self._replicas: Replicas | None = None
 
     def __getattr__(self, name: str) -> Any:
         if name not in ("sync_session", "_proxied"):
             raise AttributeError(name)
-        super().__init__(sync_session_class=OrmSession, transaction=self.transaction, **self._options)
+        super().__init__(sync_session_class=OrmSession, transaction=lambda: self.transaction, **self._options)
         return getattr(self, name)
 
     @property
     def _has_orm(self) -> bool:
         return "sync_session" in vars(self)
+
+    def may_read_from(self, replicas: Replicas) -> None:
+        """Only reads follow: what comes after `enter` may be answered by a replica."""
+        self._replicas = replicas
+
+    @property
+    def is_on_replica(self) -> bool:
+        """Whether a replica answers."""
+        return self.info["gate"] is not self._primary_info["gate"]
+
+    async def use_primary(self) -> None:
+        """Go on on the primary, for the same actor; what was read is not read again."""
+        if self.is_on_replica:
+            await self.rollback()
+            self.info.update(role=self._primary_info["role"], gate=self._primary_info["gate"])
+            self.transaction = Transaction(self._primary.sync_engine, self.info)
+
+    async def enter(self, actor: Actor, question: str) -> bool:
+        """Begin; whether a query found a row. See `enter`, the function."""
+        found = await self.transaction.begin(question) != NOT_FOUND
+        if found and self._replicas is not None:
+            self.transaction = await self._replicas.take_over(self.transaction, actor, self.info)
+        return found
 
     def begin(self) -> NoReturn:
         """Refused: a transaction begins by itself, and `commit` or `session_scope` ends it."""
@@ -89,9 +114,9 @@ new_session: async_sessionmaker[LazySession] = async_sessionmaker(class_=LazySes
 
 def connect(settings: Settings, gate: Gate) -> AsyncEngine:
     """The engine of this process; `new_session` uses it from now on."""
-    engine = make_engine(settings)
-    login = urlsplit(asyncpg_url(settings.database_url.get_secret_value())).username
-    new_session.configure(bind=engine, info={"role": None if login == ROLE else ROLE, "gate": gate})
+    url = settings.database_url.get_secret_value()
+    engine = make_engine(settings, url, settings.database_connect_timeout_seconds)
+    new_session.configure(bind=engine, info={"role": role_of(url), "gate": gate})
     return engine
 
 
@@ -105,16 +130,22 @@ def act_for(session: AsyncSession, actor: Actor) -> None:
 async def enter(session: AsyncSession, actor: Actor, question: str) -> bool:
     """Begin the session's transaction for `actor`; whether a query, asked in the same round trip, found a row.
 
-    The query has no parameters; it must be made by `Statement.with_ids`. Raises as `Transaction.begin` does.
+    The query is asked on the primary. It has no parameters; it must be made by `Statement.with_ids`. Raises as
+    `Transaction.begin` does.
     """
     act_for(session, actor)
-    return await transaction_of(session).begin(question) != NOT_FOUND
+    return await lazy(session).enter(actor, question)
 
 
 def transaction_of(session: AsyncSession) -> Transaction:
     """The transaction that a session is on."""
+    return lazy(session).transaction
+
+
+def lazy(session: AsyncSession) -> LazySession:
+    """A session as what it is here."""
     assert isinstance(session, LazySession)  # noqa: S101
-    return session.transaction
+    return session
 
 
 @asynccontextmanager

@@ -18,6 +18,8 @@ from app.db.driver import ERRORS, Driver, as_database_error
 from app.db.gate import Gate
 from app.db.slow import slow_log
 
+PERSON: Final = "user:"
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -28,7 +30,12 @@ class Actor:
     @classmethod
     def user(cls, user_id: UUID) -> "Actor":
         """A person: their own rows and those of their vaults."""
-        return cls(f"user:{user_id}")
+        return cls(f"{PERSON}{user_id}")
+
+    @property
+    def person(self) -> str | None:
+        """The id of the person that it is, if it is one."""
+        return self.setting.removeprefix(PERSON) if self.setting.startswith(PERSON) else None
 
     @classmethod
     def vault(cls, vault_id: UUID) -> "Actor":
@@ -64,6 +71,10 @@ class Transaction:
         self._driver: Driver | None = None
         self._connection: Connection | None = None
         self._last: list[tuple[int, Actor, str]] = []
+
+    def go_by(self, info: dict[Any, Any]) -> None:
+        """Act from now on for whom this says."""
+        self._info = info
 
     @property
     def has_begun(self) -> bool:

@@ -13,6 +13,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from app.api.limits import client_address
 from app.api.problems import OUTAGES, outage_of, render_error
 from app.api.routes import FOUND
+from app.api.sockets import CLOSED
 from app.auth.principal import Principal
 from app.core.config import Settings
 from app.core.errors import AppError, Unauthorized
@@ -24,7 +25,7 @@ from app.gateway.errors import ServiceNotFound, ServiceUnsigned
 from app.gateway.exchange import ClientGone, Exchange, told_headers
 from app.gateway.identity import admitted, check_scopes, may_pass, signer_of
 from app.gateway.shadow import Seen, Shadows
-from app.gateway.sockets import CLOSED, ClientSocket, SocketRefused, open_upstream, pump
+from app.gateway.sockets import ClientSocket, SocketRefused, open_upstream, pump
 from app.gateway.upstream import Upstream
 
 EVENT_STREAM: Final = "text/event-stream"
@@ -173,7 +174,7 @@ class Gateway:
         try:
             side, principal = await self._choose_for_socket(route, client)
             if side == "local":
-                await self.app(_local_scope(scope, route), receive, send)
+                await self.app(_local_scope(scope, route), client.replayed(receive), client.once(send))
                 outcome = "1xx"
             else:
                 outcome = await self._pass_socket(route, client, principal)
@@ -188,10 +189,7 @@ class Gateway:
         token = None
         if not route.anonymous and route.local_percent < 100 and "authorization" not in client.socket.headers:
             token = await client.token()
-        side, principal = await self._choose(route, client.socket, token)
-        if side == "local" and client.accepted:
-            raise Unauthorized  # ours would wait for the token that has been read
-        return side, principal
+        return await self._choose(route, client.socket, token)
 
     async def _pass_socket(self, route: Route, client: ClientSocket, principal: Principal | None) -> str:
         exchange = self._exchange(route, client.socket.scope, principal, None)

@@ -3,25 +3,22 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import cast
 
 import orjson
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.types import Message, Receive, Send
+from starlette.websockets import WebSocket
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 from websockets.frames import EXTERNAL_CLOSE_CODES, CloseCode
 from websockets.typing import Subprotocol
 
-from app.core.errors import AppError, Unauthorized
+from app.api.sockets import CLOSED, token_of
+from app.core.errors import AppError, BadRequest, Unauthorized
 from app.core.routing import Service
 from app.gateway.errors import PathRefused
 from app.gateway.headers import Headers
 from app.gateway.upstream import FAILING, Upstream
-
-CLOSED: Final = 4_000
-"""Added to the status of an error it is the code that a socket is closed with: 4401, 4403, 4404, …"""
-TOKEN_SECONDS: Final = 15.0
-MOST_TOKEN_CHARACTERS: Final = 10_000
 
 
 class _Connect(connect):
@@ -37,25 +34,35 @@ class ClientSocket:
 
     socket: WebSocket
     accepted: bool = field(default=False, init=False)
+    _token: str = field(default="", init=False, repr=False)
 
     async def token(self) -> str:
         """The token of its first message, `{"token": "…"}`, from who can't send a header. Raises `Unauthorized`."""
         await self.accept(None)
         try:
-            async with asyncio.timeout(TOKEN_SECONDS):
-                message = await self.socket.receive()
-        except TimeoutError:
+            self._token = await token_of(self.socket)
+        except BadRequest:
             raise Unauthorized from None
-        if message["type"] == "websocket.disconnect":
-            raise WebSocketDisconnect(message.get("code", 1_000))
-        try:
-            sent = orjson.loads((message.get("text") or "")[:MOST_TOKEN_CHARACTERS])
-        except orjson.JSONDecodeError:
-            raise Unauthorized from None
-        token = sent.get("token") if isinstance(sent, dict) else None
-        if not isinstance(token, str) or not token:
-            raise Unauthorized
-        return token
+        return self._token
+
+    def replayed(self, receive: Receive) -> Receive:
+        """What comes from the client, for this application's own route: all of it, what was read here included."""
+        token = {"type": "websocket.receive", "text": orjson.dumps({"token": self._token}).decode()}
+        read: list[Message] = [token, {"type": "websocket.connect"}] if self.accepted else []
+
+        async def next_message() -> Message:
+            return read.pop() if read else await receive()
+
+        return next_message
+
+    def once(self, send: Send) -> Send:
+        """What goes to the client, who is let in once."""
+
+        async def but_accept(message: Message) -> None:
+            if not (self.accepted and message["type"] == "websocket.accept"):
+                await send(message)
+
+        return but_accept
 
     async def accept(self, subprotocol: str | None) -> None:
         """Let it in, once."""

@@ -3,8 +3,9 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Security
+from fastapi import Query, Response, Security
 
+from app.api.conditional import LISTED, IfNoneMatch, unless_same
 from app.api.deps import SessionDep, get_principal
 from app.api.idempotency import idempotent
 from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
@@ -42,14 +43,20 @@ router = Router(prefix="/notifications", tags=["notifications"])
 router.include_router(webhooks_router)
 
 
-@router.get("", responses=problems(InvalidCursor))
+@router.get("", response_model=NotificationPage, responses={**LISTED, **problems(InvalidCursor)})
 async def list_notifications(
-    principal: Reader, session: SessionDep, unread: Unread = False, limit: Limit = 20, cursor: Cursor = None
-) -> NotificationPage:
+    principal: Reader,
+    session: SessionDep,
+    unread: Unread = False,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
     """List what you were told, newest first."""
     before = parse_cursor(cursor)
     items, last = await inbox.list_notifications(session, principal, unread=unread, before=before, limit=limit)
-    return NotificationPage(items=items, next_cursor=cursor_of(last) if last else None)
+    page = NotificationPage(items=items, next_cursor=cursor_of(last) if last else None)
+    return unless_same(page, if_none_match)
 
 
 @router.get("/unread")

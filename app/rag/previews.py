@@ -20,6 +20,7 @@ from app.auth.principal import Principal
 from app.core.blobs import BlobMissing
 from app.core.clock import new_id
 from app.core.crypto import SealBroken, new_secret
+from app.core.etags import etag
 from app.core.logging import get_log
 from app.core.sniff import PDF
 from app.core.streams import SealedFile, open_range, seal_stream
@@ -30,7 +31,6 @@ from app.rag.errors import NoPreview, PageNotFound
 from app.rag.models import Preview
 from app.rag.parsing import Limits, Unreadable, show_page
 from app.vault import service as vaults
-from app.vault.etags import etag
 from app.vault.service import VersionContent
 
 WIDTHS: Final = (160, 320, 640, 1000, 1600)

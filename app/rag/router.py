@@ -19,6 +19,7 @@ from app.api.routes import Router
 from app.api.waiting import waited_for
 from app.auth.principal import Principal
 from app.core.config import Settings
+from app.core.etags import matches
 from app.payments.errors import PlanLimitReached
 from app.rag import paying
 from app.rag.errors import NoPreview, NotReadYet, PageNotFound, PgvectorNotOffered
@@ -43,7 +44,6 @@ from app.vault.errors import (
     VaultSealed,
     VersionNotFound,
 )
-from app.vault.etags import matches
 
 if TYPE_CHECKING:
     from app.rag.ranking import Hit

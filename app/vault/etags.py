@@ -1,17 +1,7 @@
-"""ETags of rows that count their revisions (RFC 9110 §8.8.3, §13.1)."""
+"""Preconditions of changes to rows that count their revisions (RFC 9110 §13.1.1)."""
 
+from app.core.etags import etag, matches
 from app.vault.errors import StaleRevision
-
-
-def etag(revision: int | str) -> str:
-    """The entity tag of a revision, or of a content digest."""
-    return f'"{revision}"'
-
-
-def matches(header: str, tag: str) -> bool:
-    """Whether a list of entity tags, or `*`, names this one; weak tags compare like strong ones."""
-    named = [each.strip().removeprefix("W/") for each in header.split(",")]
-    return "*" in named or tag in named
 
 
 def check_revision(if_match: str | None, revision: int) -> None:

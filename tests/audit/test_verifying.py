@@ -59,7 +59,7 @@ async def superuser(own_database, postgres) -> AsyncIterator[Callable[[], object
     """Opens a transaction of the superuser, in which no trigger and no foreign key counts; it is rolled back."""
     name = own_database.settings.database_url.get_secret_value().rpartition("/")[2]
     settings = own_database.settings.model_copy(update={"database_url": SecretStr(at(postgres.superuser, name))})
-    engine = make_engine(settings)
+    engine = make_engine(settings, settings.database_url.get_secret_value(), 3)
 
     @asynccontextmanager
     async def open_session() -> AsyncIterator[AsyncSession]:

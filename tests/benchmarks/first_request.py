@@ -9,6 +9,8 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import httpx
 
@@ -18,6 +20,7 @@ from tests.factories import TestUser, auth, make_item, make_user, make_vault
 from tests.system.functions import EVENTS, HOST, Json
 
 ROUNDS = 5
+KINDS = ("import", "with the first", "the second")
 OURS = "from app.lambda_handler import handler"
 BARE = """
 import os, fastapi, pydantic, mangum, sqlalchemy.ext.asyncio, sqlalchemy.orm, asyncpg
@@ -48,21 +51,41 @@ print(json.dumps([status, imported, first, time.process_time() - first]))
 """
 
 
-def seconds(code: str, request: httpx.Request, environment: dict[str, str]) -> dict[str, float]:
-    """The best of several fresh processes: the import, the import with the first request, and the second request."""
-    runs: list[list[float]] = []
-    for _ in range(ROUNDS):
+@dataclass(frozen=True)
+class Program:
+    """What a fresh process runs: code that makes a handler, and the request that is sent to it."""
+
+    code: str
+    request: httpx.Request
+    environment: dict[str, str]
+
+    def seconds(self) -> list[float]:
+        """After the import, after the first request, and of the second request."""
         run = subprocess.run(
-            [sys.executable, "-c", PROGRAM.format(code=code)],
-            input=json.dumps(EVENTS["v2"](request)).encode(),
+            [sys.executable, "-c", PROGRAM.format(code=self.code)],
+            input=json.dumps(EVENTS["v2"](self.request)).encode(),
             capture_output=True,
             check=True,
-            env={"PATH": "/usr/bin:/bin", **environment},
+            env={"PATH": "/usr/bin:/bin", **self.environment},
         )
-        status, *times = json.loads(run.stdout.splitlines()[-1])
-        assert status == (404 if "nothing" in str(request.url) else 200), (request.url, status)
-        runs.append(times)
-    return dict(zip(("import", "with the first", "the second"), map(min, zip(*runs, strict=True)), strict=True))
+        status, *seconds = json.loads(run.stdout.splitlines()[-1])
+        assert status == (404 if "nothing" in self.request.url.path else 200), (self.request.url, status)
+        return [float(each) for each in seconds]
+
+
+def measured(programs: Mapping[str, Program]) -> dict[str, dict[str, float]]:
+    """The best of several rounds, in turn, so that a busy machine is busy for all; with ratios to the first."""
+    rounds = [{name: program.seconds() for name, program in programs.items()} for _ in range(ROUNDS)]
+    best = {name: [min(times) for times in zip(*(each[name] for each in rounds), strict=True)] for name in programs}
+    floor = next(iter(best.values()))
+    return {
+        name: {
+            **dict(zip(KINDS, times, strict=True)),
+            "import, ratio": times[0] / floor[0],
+            "with the first, ratio": times[1] / floor[1],
+        }
+        for name, times in best.items()
+    }
 
 
 def requests(person: TestUser, vault_id: object) -> dict[str, httpx.Request]:
@@ -108,14 +131,8 @@ async def run(values: Json) -> dict[str, dict[str, float]]:
     environment = {f"LIFEVAULT_{name.upper()}": str(value) for name, value in values.items()}
     bare_url = str(values["database_url"]).replace("postgresql://", "postgresql+asyncpg://", 1)
     rows = httpx.Request("GET", f"https://{HOST}/rows?limit=1")
-    bare = seconds(BARE, rows, {"BARE_DATABASE_URL": bare_url})
-    result = {"bare FastAPI + SQLAlchemy": bare}
-    result |= {name: seconds(OURS, request, environment) for name, request in requests(person, vault_id).items()}
-    again = seconds(BARE, rows, {"BARE_DATABASE_URL": bare_url})
-    for times in result.values():
-        for name in ("import", "with the first"):
-            times[f"{name}, ratio"] = times[name] / min(bare[name], again[name])
-    return result
+    ours = {name: Program(OURS, request, environment) for name, request in requests(person, vault_id).items()}
+    return measured({"bare FastAPI + SQLAlchemy": Program(BARE, rows, {"BARE_DATABASE_URL": bare_url}), **ours})
 
 
 def main() -> None:

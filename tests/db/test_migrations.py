@@ -1,5 +1,7 @@
 """The schema that migrations make is the schema that the models mean."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -37,6 +39,15 @@ def test_migrations_go_up_and_down_and_up_again_and_match_the_models(empty_datab
     command.upgrade(config, "head")
 
     command.check(config)  # raises when the models differ
+
+
+def test_of_several_that_migrate_at_once_all_but_one_wait(empty_database):
+    """Indexes that are made concurrently wait for every statement that runs, and so for none of those who wait here."""
+    code = "import sys; from tests.prepared import migrate; migrate(sys.argv[1])"
+    processes = [subprocess.Popen([sys.executable, "-c", code, empty_database]) for _ in range(3)]
+
+    assert [process.wait(300) for process in processes] == [0, 0, 0]
+    command.check(alembic_config(empty_database))
 
 
 async def test_every_table_forces_row_level_security_on_the_application(postgres, runtime):

@@ -18,7 +18,7 @@ import pytest
 from app.cli.embedded.postgres import PostgresUrls
 from app.core.clock import utc_now
 from app.core.config import Settings
-from tests.conftest import as_superuser, at, random_key
+from tests.conftest import TEMPLATE, as_superuser, at, random_key
 from tests.exports.calls import FILE, TEXT, Call, Json, calls
 from tests.exports.household import household
 from tests.stack import Person, Stack, free_port
@@ -55,10 +55,10 @@ class Deployment:
 
 
 @pytest.fixture(scope="module")
-def environment(settings: Settings, postgres: PostgresUrls, template: str) -> Iterator[dict[str, str]]:
+def environment(settings: Settings, postgres: PostgresUrls) -> Iterator[dict[str, str]]:
     """The settings of processes that work on a database of their own."""
     name = f"own_{uuid4().hex}"
-    asyncio.run(as_superuser(postgres, f"CREATE DATABASE {name} TEMPLATE {template} OWNER lifevault_owner"))
+    asyncio.run(as_superuser(postgres, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER lifevault_owner"))
     given = {
         "environment": "test",
         "database_url": at(postgres.app, name),

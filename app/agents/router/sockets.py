@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import aclosing, suppress
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import orjson
@@ -11,17 +11,13 @@ from starlette.websockets import WebSocketDisconnect
 
 from app.agents import events, runs
 from app.agents.errors import RunOver
-from app.api.deps import enter
 from app.api.routes import Router
+from app.api.sockets import CLOSED, admitted, message_of, token_of
 from app.auth.principal import Principal
-from app.core.errors import AppError, BadRequest, Forbidden, Unauthorized
-from app.db.session import new_session, session_scope
+from app.core.errors import AppError, BadRequest
+from app.db.session import session_scope
 
 SCOPE: Final = "agents:run"
-CLOSED: Final = 4_000
-"""Added to the status of an error it is the code that a socket is closed with: 4401, 4403, 4404, …"""
-TOKEN_SECONDS: Final = 15.0
-MOST_CHARACTERS: Final = 10_000
 
 router = Router(prefix="/agents")
 
@@ -36,7 +32,7 @@ async def follow_run(
     """
     await socket.accept()
     try:
-        principal = await _caller(socket)
+        principal = await admitted(socket, await token_of(socket), SCOPE)
         async with session_scope(principal.actor) as session:
             await runs.find(session, principal, run_id)
     except AppError as error:
@@ -49,39 +45,6 @@ async def follow_run(
         await _tell(socket, principal, run_id, last_event_id, listening)
     listening.cancel()
     await asyncio.gather(listening, return_exceptions=True)
-
-
-async def _caller(socket: WebSocket) -> Principal:
-    """Who is at the other end. Raises `Unauthorized`, `Forbidden`, `TooManyRequests`, `BadRequest`."""
-    kind, _, token = socket.headers.get("authorization", "").partition(" ")
-    if kind.lower() != "bearer":
-        try:
-            async with asyncio.timeout(TOKEN_SECONDS):
-                token = str((await _message(socket)).get("token") or "")
-        except TimeoutError:
-            raise Unauthorized from None
-    if not token:
-        raise Unauthorized
-    async with new_session() as session:
-        principal = await enter(session, token, socket)
-        await session.commit()
-    if SCOPE not in principal.scopes:
-        raise Forbidden(f"The token lacks the scope {SCOPE}")
-    return principal
-
-
-async def _message(socket: WebSocket) -> dict[str, Any]:
-    """The next message. Raises `BadRequest`, `WebSocketDisconnect`."""
-    message = await socket.receive()
-    if message["type"] == "websocket.disconnect":
-        raise WebSocketDisconnect(message.get("code", 1_000))
-    try:
-        sent = orjson.loads((message.get("text") or "")[:MOST_CHARACTERS])
-    except orjson.JSONDecodeError:
-        raise BadRequest from None
-    if not isinstance(sent, dict):
-        raise BadRequest
-    return sent
 
 
 async def _tell(
@@ -106,7 +69,7 @@ async def _listen(socket: WebSocket, principal: Principal, run_id: UUID) -> None
     """Do what the client asks for; returns when it has gone. Raises `BadRequest`."""
     with suppress(WebSocketDisconnect):
         while True:
-            if (await _message(socket)).get("cancel") is not True:
+            if (await message_of(socket)).get("cancel") is not True:
                 raise BadRequest
             with suppress(RunOver):
                 async with session_scope(principal.actor) as session:

@@ -8,8 +8,11 @@ from app.cli.checking.finding import Finding
 from app.cli.embedded.migrations import is_current
 from app.core.clock import utc_now
 from app.core.config import Settings
+from app.core.config_units import MIB
 from app.core.crypto import RootKeys
 from app.db.models import DataKeyRow
+from app.db.replicas import FAILURES, Replica, position_of
+from app.db.runtime import Runtime, current
 from app.db.session import session_scope
 from app.rag.pgvector.table import ADVICE, TABLE
 
@@ -17,6 +20,8 @@ OLDEST: Final = 15
 MOST_SKEW_SECONDS: Final = 5.0
 LONGEST_WAIT_SECONDS: Final = 120
 SAMPLE: Final = 20
+MOST_BEHIND_BYTES: Final = 16 * MIB  # a file of the log
+PLACE: Final = text("SELECT vault_changes_place()")
 
 ABOUT = text(
     """SELECT current_setting('server_version_num')::int / 10000 AS version, now() AS now, current_user AS role,
@@ -112,3 +117,34 @@ async def check_work() -> list[Finding]:
     if seconds > LONGEST_WAIT_SECONDS:
         return [Finding("worker", "warning", f"a job has waited for {seconds:.0f} s: is a worker running?")]
     return [Finding("worker", "ok", "no job waits for long")]
+
+
+async def check_replicas(settings: Settings) -> list[Finding]:
+    """Whether each replica answers, follows this database, and how far it is behind."""
+    runtime = current()
+    if runtime.replicas is None:
+        return []
+    async with session_scope() as session:
+        here = await session.scalar(PLACE)
+    found = []
+    for replica in runtime.replicas.all:
+        try:
+            found.append(await _replica(settings, runtime, replica, here))
+        except FAILURES as error:
+            found.append(Finding(replica.name, "failed", f"it does not answer ({type(error).__name__})"))
+    return found
+
+
+async def _replica(settings: Settings, runtime: Runtime, replica: Replica, here: Any) -> Finding:
+    assert runtime.replicas is not None  # noqa: S101
+    primary = await position_of(runtime.engine)
+    seen = await runtime.replicas.look(runtime.engine, replica)
+    async with replica.engine.connect() as connection:
+        place = await connection.scalar(PLACE)
+    if place != here:
+        return Finding(replica.name, "failed", "it is of another database")
+    if not seen.follows:
+        return Finding(replica.name, "failed", "it follows nobody: it was promoted, or is no replica")
+    behind = max(0, primary - seen.position)
+    is_late = seen.behind_seconds > settings.replica_lag_seconds
+    return Finding(replica.name, "warning" if is_late or behind > MOST_BEHIND_BYTES else "ok", f"{behind} bytes behind")

@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from app.api.conditional import ETAG
 from app.api.deps import SessionDep, get_principal
 from app.auth.principal import Principal
 from app.nominees import service
 from app.nominees.errors import InvalidNomineeToken
-from app.vault.router.access import ETAG, LOCATION
+from app.vault.router.access import LOCATION
 
 Reader = Annotated[Principal, Security(get_principal, scopes=["legacy:read"])]
 Writer = Annotated[Principal, Security(get_principal, scopes=["legacy:write"])]

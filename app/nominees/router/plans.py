@@ -4,6 +4,7 @@ from uuid import UUID
 
 from fastapi import Response
 
+from app.api.conditional import TAGGED
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.pages import Cursor, InvalidCursor, Limit, cursor_of, parse_cursor
@@ -21,7 +22,7 @@ from app.nominees.schemas.plans import (
     Readiness,
 )
 from app.vault.errors import DocumentNotFound, ItemNotFound, RoleTooLow, StaleRevision, VaultNotFound, VaultSealed
-from app.vault.router.access import TAGGED, IfMatch, tag
+from app.vault.router.access import IfMatch, tag
 
 router = Router(prefix="/plans")
 GIFTS = (NomineeNotFound, VaultNotFound, VaultSealed, ItemNotFound, DocumentNotFound, RoleTooLow)

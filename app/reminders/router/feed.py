@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Path, Request, Response
 
+from app.api.conditional import ETAG, IfNoneMatch
 from app.api.deps import SessionDep, device_of
 from app.api.idempotency import idempotent
 from app.api.problems import problems
@@ -13,7 +14,6 @@ from app.reminders import service
 from app.reminders.errors import FeedNotFound, TooManyFeedRequests
 from app.reminders.router.access import Reader
 from app.reminders.schemas import FeedCreated, FeedRead, FeedWrite
-from app.vault.router.access import ETAG, IfNoneMatch
 
 FeedToken = Annotated[str, Path(pattern="^[A-Za-z0-9_-]{43}$", description="From the address of the feed.")]
 CALENDAR = {

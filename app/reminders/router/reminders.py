@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
+from app.api.conditional import LISTED, NOT_MODIFIED, TAGGED, IfNoneMatch, unless_same
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.pages import InvalidCursor, Limit, PlaceCursor, cursor_of_place, parse_place
@@ -42,7 +43,7 @@ from app.vault.errors import (
     VaultNotFound,
     VaultSealed,
 )
-from app.vault.router.access import MADE, NOT_MODIFIED, TAGGED, IfMatch, IfNoneMatch, tag, unless_known
+from app.vault.router.access import MADE, IfMatch, tag, unless_known
 
 InVault = Annotated[UUID | None, Query(description="Only those of this vault.")]
 Show = Annotated[
@@ -88,7 +89,11 @@ async def create_reminder(
     return reminder
 
 
-@router.get("", responses=problems(VaultNotFound, VaultSealed, InvalidCursor, ContentDamaged))
+@router.get(
+    "",
+    response_model=ReminderPage,
+    responses={**LISTED, **problems(VaultNotFound, VaultSealed, InvalidCursor, ContentDamaged)},
+)
 async def list_reminders(
     principal: Reader,
     session: SessionDep,
@@ -97,11 +102,13 @@ async def list_reminders(
     mine: Mine = False,
     limit: Limit = 20,
     cursor: PlaceCursor = None,
-) -> ReminderPage:
+    if_none_match: IfNoneMatch = None,
+) -> Response:
     """List your reminders and those of your vaults, in the order in which they are due."""
     filters = service.Filters(show, vault_id, mine, limit, parse_place(cursor))
     items, last = await service.list_reminders(session, principal, filters)
-    return ReminderPage(items=items, next_cursor=cursor_of_place(*last) if last else None)
+    page = ReminderPage(items=items, next_cursor=cursor_of_place(*last) if last else None)
+    return unless_same(page, if_none_match)
 
 
 @router.get(

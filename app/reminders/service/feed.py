@@ -17,6 +17,7 @@ from app.auth.parts import throttle
 from app.auth.principal import Principal
 from app.core.clock import utc_now
 from app.core.crypto import new_token, token_digest
+from app.core.etags import matches
 from app.core.throttle import Limit
 from app.db.runtime import current
 from app.db.session import Actor, session_scope
@@ -30,7 +31,6 @@ from app.reminders.policy import for_person, visible_reminders
 from app.reminders.schedule import schedule_of
 from app.reminders.schemas import FeedCreated, FeedRead
 from app.vault.cells import rings_of_vaults
-from app.vault.etags import matches
 
 MOST_ENTRIES: Final = 2_000
 READS: Final = Limit("feed", 120, 3_600)

@@ -220,18 +220,24 @@ class VaultDocumentVersion(Base):
 
 
 class VaultChange(Base):
-    """The last that happened to one thing in a vault, noted by triggers (see `app.db.changes`)."""
+    """The last that happened to one thing in a vault, noted by triggers (see `app.db.changes`).
+
+    What is of one person alone has their `user_id`, and it as `vault_id`, too.
+    """
 
     __tablename__ = "vault_changes"
     __table_args__ = (
         Index("ix_vault_changes_order", "vault_id", "xid", "number"),
         Index("ix_vault_changes_access", "subject_id", "xid", "number", postgresql_where=text("kind = 'access'")),
+        Index("ix_vault_changes_own", "user_id", "xid", "number", postgresql_where=text("user_id IS NOT NULL")),
+        Index("ix_vault_changes_xid", "xid"),
         Index("ix_vault_changes_gone", "at", postgresql_where=text("change IN ('purged', 'removed')")),
     )
 
     vault_id: Mapped[UUID] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(primary_key=True)
     subject_id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID | None]
     change: Mapped[str]
     revision: Mapped[int | None]
     xid: Mapped[int] = mapped_column(BigInteger)

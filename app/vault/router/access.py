@@ -4,9 +4,10 @@ from typing import Annotated, TypeVar
 
 from fastapi import Header, Path, Response, Security
 
+from app.api.conditional import ETAG
 from app.api.deps import get_principal
 from app.auth.principal import Principal
-from app.vault.etags import etag, matches
+from app.core.etags import etag, matches
 
 Shown = TypeVar("Shown")
 
@@ -15,15 +16,10 @@ Writer = Annotated[Principal, Security(get_principal, scopes=["vault:write"])]
 
 Revision = Annotated[int, Path(ge=1, le=2**31 - 1)]
 IfMatch = Annotated[str | None, Header(max_length=200, description="The ETag that you have read.", examples=['"1"'])]
-IfNoneMatch = Annotated[str | None, Header(max_length=200, description="The ETag that you have.", examples=['"1"'])]
 
-ENTITY_TAG = {"type": "string", "pattern": '^"[^"]+"$'}
-ETAG = {"ETag": {"description": "Send it back as If-Match or If-None-Match.", "required": True, "schema": ENTITY_TAG}}
 PATH = {"type": "string", "pattern": "^/v1/"}
 LOCATION = {"Location": {"description": "The path of what was made.", "required": True, "schema": PATH}}
 MADE = {"headers": ETAG | LOCATION}
-TAGGED = {"headers": ETAG}
-NOT_MODIFIED = {"description": "Still what If-None-Match says", "headers": ETAG}
 
 
 def tag(response: Response, revision: int) -> None:

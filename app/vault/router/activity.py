@@ -3,8 +3,9 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Query, Response
 
+from app.api.conditional import LISTED, IfNoneMatch, unless_same
 from app.api.deps import SessionDep
 from app.api.pages import CursorText, InvalidCursor, cursor_of, parse_cursor
 from app.api.problems import problems
@@ -37,7 +38,11 @@ async def list_activity(vault_id: UUID, query: LogPages, principal: Reader, sess
     return ActivityPage(items=activity, next_cursor=numbered_cursor(last))
 
 
-@router.get("/changes", responses=problems(VaultNotFound, InvalidCursor, ContentDamaged))
+@router.get(
+    "/changes",
+    response_model=ChangePage,
+    responses={**LISTED, **problems(VaultNotFound, InvalidCursor, ContentDamaged)},
+)
 async def list_changes(
     principal: Reader,
     session: SessionDep,
@@ -45,7 +50,8 @@ async def list_changes(
     limit: Most = 100,
     vault_id: OfVault = None,
     content: WithContent = False,
-) -> ChangePage:
+    if_none_match: IfNoneMatch = None,
+) -> Response:
     """See what has changed in your vaults since you looked last, for clients that keep a copy.
 
     Each thing is named once, with the last that happened to it. Ask again with `until` as `since`: at once while
@@ -55,6 +61,12 @@ async def list_changes(
     `access` tells of yourself: `granted` means that you have come into a vault, whose contents you read with
     `vault_id` and without `since`; after `removed` drop all that you have of it. With `reset` your cursor was too old:
     forget what you have, this answer begins anew.
+
+    The ETag is that of what is named, whatever the cursors: who asks with the last cursor and the tag of an answer that
+    named nothing gets 304 until there is something, and goes on with the cursor they have. Reminders are read at
+    /v1/reminders/{id}; what is yours alone has your own id as `vault_id`. /v1/events tells at once, by the same
+    cursors.
     """
     found = await service.list_changes(session, principal, parse_cursor(since), limit, vault_id, content=content)
-    return ChangePage(items=found.items, until=cursor_of(found.until), has_more=found.has_more, reset=found.reset)
+    page = ChangePage(items=found.items, until=cursor_of(found.until), has_more=found.has_more, reset=found.reset)
+    return unless_same(page, if_none_match, tagged=page.model_dump_json(exclude={"until"}).encode())

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import Body, Query, Response
 
+from app.api.conditional import TAGGED
 from app.api.deps import SessionDep
 from app.api.problems import problems
 from app.api.routes import Router
@@ -24,7 +25,7 @@ from app.vault.errors import (
     VaultSealed,
     VersionNotFound,
 )
-from app.vault.router.access import TAGGED, IfMatch, Reader, Revision, Writer, tag
+from app.vault.router.access import IfMatch, Reader, Revision, Writer, tag
 from app.vault.schemas.bulk import BulkChange, BulkResult, MoveTo
 from app.vault.schemas.documents import DocumentRead
 from app.vault.schemas.history import ItemDiff, RestorePart

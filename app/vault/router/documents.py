@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import Path, Response
 
+from app.api.conditional import LISTED, NOT_MODIFIED, TAGGED, IfNoneMatch, unless_same
 from app.api.deps import SessionDep
 from app.api.pages import InvalidCursor
 from app.api.problems import problems
@@ -21,16 +22,7 @@ from app.vault.errors import (
     VersionNotFound,
 )
 from app.vault.file_errors import CurrentVersionStays
-from app.vault.router.access import (
-    NOT_MODIFIED,
-    TAGGED,
-    IfMatch,
-    IfNoneMatch,
-    Reader,
-    Writer,
-    tag,
-    unless_known,
-)
+from app.vault.router.access import IfMatch, Reader, Writer, tag, unless_known
 from app.vault.router.queries import DocumentFilters, Pages, next_cursor
 from app.vault.schemas.documents import (
     DocumentPage,
@@ -44,11 +36,17 @@ from app.vault.schemas.documents import (
 router = Router(prefix="/documents")
 
 
-@router.get("", responses=problems(VaultNotFound, VaultSealed, InvalidCursor, ContentDamaged))
-async def list_documents(query: DocumentFilters, principal: Reader, session: SessionDep) -> DocumentPage:
+@router.get(
+    "",
+    response_model=DocumentPage,
+    responses={**LISTED, **problems(VaultNotFound, VaultSealed, InvalidCursor, ContentDamaged)},
+)
+async def list_documents(
+    query: DocumentFilters, principal: Reader, session: SessionDep, if_none_match: IfNoneMatch = None
+) -> Response:
     """List the documents of one vault, or of all of yours, newest first. New ones don't shift the pages."""
     documents, last = await service.list_documents(session, principal, query.filters())
-    return DocumentPage(items=documents, next_cursor=next_cursor(last))
+    return unless_same(DocumentPage(items=documents, next_cursor=next_cursor(last)), if_none_match)
 
 
 @router.get(

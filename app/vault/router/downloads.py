@@ -9,14 +9,15 @@ from uuid import UUID
 from fastapi import Header, Query, Response
 from starlette.responses import StreamingResponse
 
+from app.api.conditional import ENTITY_TAG, IfNoneMatch
 from app.api.deps import SessionDep
 from app.api.problems import problems
 from app.api.routes import Router
+from app.core.etags import etag, matches
 from app.vault import service
 from app.vault.errors import ContentDamaged, DocumentNotFound, NoSuchRange, VersionNotFound
-from app.vault.etags import etag, matches
 from app.vault.ranges import chosen_range
-from app.vault.router.access import ENTITY_TAG, IfNoneMatch, Reader
+from app.vault.router.access import Reader
 
 FILE = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 HEADERS = {

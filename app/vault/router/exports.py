@@ -6,17 +6,18 @@ from uuid import UUID
 from fastapi import Header, Response
 from starlette.responses import StreamingResponse
 
+from app.api.conditional import IfNoneMatch
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.pages import InvalidCursor
 from app.api.problems import problems
 from app.api.routes import Router
 from app.auth.errors import SessionNeeded, StepUpRequired
+from app.core.etags import etag, matches
 from app.vault import service
 from app.vault.errors import ContentDamaged, LimitReached, NoSuchRange, VaultNotFound, VaultSealed
-from app.vault.etags import etag, matches
 from app.vault.file_errors import ExportNotFound, ExportNotReady, InvalidRecipient
-from app.vault.router.access import LOCATION, IfNoneMatch, Reader
+from app.vault.router.access import LOCATION, Reader
 from app.vault.router.downloads import KNOWN, PART, WHOLE, Range, headers_of, streamed
 from app.vault.router.queries import Pages, next_cursor
 from app.vault.schemas.exports import ExportCreate, ExportPage, ExportRead

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from fastapi import Response
 
+from app.api.conditional import LISTED, NOT_MODIFIED, TAGGED, IfNoneMatch, unless_same
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.pages import InvalidCursor
@@ -23,18 +24,7 @@ from app.vault.errors import (
     VaultSealed,
     VersionNotFound,
 )
-from app.vault.router.access import (
-    MADE,
-    NOT_MODIFIED,
-    TAGGED,
-    IfMatch,
-    IfNoneMatch,
-    Reader,
-    Revision,
-    Writer,
-    tag,
-    unless_known,
-)
+from app.vault.router.access import MADE, IfMatch, Reader, Revision, Writer, tag, unless_known
 from app.vault.router.queries import ItemFilters, Pages, next_cursor
 from app.vault.schemas.items import (
     ItemCreate,
@@ -68,11 +58,17 @@ async def create_item(data: ItemCreate, principal: Writer, session: SessionDep, 
     return item
 
 
-@router.get("/items", responses=problems(VaultNotFound, VaultSealed, InvalidCursor, ContentDamaged))
-async def list_items(query: ItemFilters, principal: Reader, session: SessionDep) -> ItemPage:
+@router.get(
+    "/items",
+    response_model=ItemPage,
+    responses={**LISTED, **problems(VaultNotFound, VaultSealed, InvalidCursor, ContentDamaged)},
+)
+async def list_items(
+    query: ItemFilters, principal: Reader, session: SessionDep, if_none_match: IfNoneMatch = None
+) -> Response:
     """List the records of one vault, or of all of yours, newest first. New ones don't shift the pages."""
     items, last = await service.list_items(session, principal, query.filters())
-    return ItemPage(items=items, next_cursor=next_cursor(last))
+    return unless_same(ItemPage(items=items, next_cursor=next_cursor(last)), if_none_match)
 
 
 @router.get(

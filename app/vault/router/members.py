@@ -2,6 +2,9 @@
 
 from uuid import UUID
 
+from fastapi import Response
+
+from app.api.conditional import LISTED, IfNoneMatch, unless_same
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.problems import problems
@@ -35,10 +38,13 @@ from app.vault.schemas.vaults import (
 router = Router()
 
 
-@router.get("/vaults/{vault_id}/members", responses=problems(VaultNotFound))
-async def list_members(vault_id: UUID, principal: Reader, session: SessionDep) -> MemberList:
+@router.get("/vaults/{vault_id}/members", response_model=MemberList, responses={**LISTED, **problems(VaultNotFound)})
+async def list_members(
+    vault_id: UUID, principal: Reader, session: SessionDep, if_none_match: IfNoneMatch = None
+) -> Response:
     """List everybody in a vault."""
-    return MemberList(items=await service.list_members(session, principal, vault_id))
+    found = await service.list_members(session, principal, vault_id)
+    return unless_same(MemberList(items=found), if_none_match)
 
 
 @router.patch(

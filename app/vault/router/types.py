@@ -4,6 +4,7 @@ from uuid import UUID
 
 from fastapi import Response
 
+from app.api.conditional import LISTED, NOT_MODIFIED, TAGGED, IfNoneMatch, unless_same
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.pages import InvalidCursor
@@ -21,28 +22,24 @@ from app.vault.errors import (
     VaultNotFound,
     VaultSealed,
 )
-from app.vault.router.access import (
-    MADE,
-    NOT_MODIFIED,
-    TAGGED,
-    IfMatch,
-    IfNoneMatch,
-    Reader,
-    Writer,
-    tag,
-    unless_known,
-)
+from app.vault.router.access import MADE, IfMatch, Reader, Writer, tag, unless_known
 from app.vault.router.queries import PagesOfVault, next_cursor
 from app.vault.schemas.types import RecordTypePage, RecordTypeRead, TypeCreate, TypeUpdate
 
 router = Router(prefix="/types")
 
 
-@router.get("", responses=problems(VaultNotFound, VaultSealed, InvalidCursor, ContentDamaged))
-async def list_types(query: PagesOfVault, principal: Reader, session: SessionDep) -> RecordTypePage:
+@router.get(
+    "",
+    response_model=RecordTypePage,
+    responses={**LISTED, **problems(VaultNotFound, VaultSealed, InvalidCursor, ContentDamaged)},
+)
+async def list_types(
+    query: PagesOfVault, principal: Reader, session: SessionDep, if_none_match: IfNoneMatch = None
+) -> Response:
     """List the record types and their fields: the built-in ones on the first page, then those that people made."""
     types, last = await service.list_types(session, principal, query.filters())
-    return RecordTypePage(items=types, next_cursor=next_cursor(last))
+    return unless_same(RecordTypePage(items=types, next_cursor=next_cursor(last)), if_none_match)
 
 
 @router.post(

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from fastapi import Response
 
+from app.api.conditional import LISTED, NOT_MODIFIED, TAGGED, IfNoneMatch, unless_same
 from app.api.deps import SessionDep
 from app.api.idempotency import idempotent
 from app.api.pages import InvalidCursor
@@ -21,17 +22,7 @@ from app.vault.errors import (
     VaultNotFound,
     VaultSealed,
 )
-from app.vault.router.access import (
-    MADE,
-    NOT_MODIFIED,
-    TAGGED,
-    IfMatch,
-    IfNoneMatch,
-    Reader,
-    Writer,
-    tag,
-    unless_known,
-)
+from app.vault.router.access import MADE, IfMatch, Reader, Writer, tag, unless_known
 from app.vault.router.queries import VaultFilters, next_cursor
 from app.vault.schemas.vaults import JobStarted, VaultCreate, VaultPage, VaultRead, VaultUpdate
 
@@ -51,11 +42,13 @@ async def create_vault(data: VaultCreate, principal: Writer, session: SessionDep
     return vault
 
 
-@router.get("", responses=problems(InvalidCursor, ContentDamaged))
-async def list_vaults(query: VaultFilters, principal: Reader, session: SessionDep) -> VaultPage:
+@router.get("", response_model=VaultPage, responses={**LISTED, **problems(InvalidCursor, ContentDamaged)})
+async def list_vaults(
+    query: VaultFilters, principal: Reader, session: SessionDep, if_none_match: IfNoneMatch = None
+) -> Response:
     """List the vaults that you are a member of, newest first. Those in the trash are shown to their owners."""
     vaults, last = await service.list_vaults(session, principal, query.filters())
-    return VaultPage(items=vaults, next_cursor=next_cursor(last))
+    return unless_same(VaultPage(items=vaults, next_cursor=next_cursor(last)), if_none_match)
 
 
 @router.get(

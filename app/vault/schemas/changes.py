@@ -19,10 +19,10 @@ Change = Literal["created", "updated", "trashed", "restored", "purged", "granted
 class ChangeRead(ResponseModel):
     """The last that happened to one thing."""
 
-    kind: str = Field(description="vault, member, access, item, document, type, link, …", examples=["item"])
+    kind: str = Field(description="vault, member, access, item, document, type, link, reminder, …", examples=["item"])
     change: Change
-    vault_id: UUID
-    subject_id: UUID = Field(description="The vault, person, item, document, …")
+    vault_id: UUID = Field(description="Your own id for what is yours alone, such as a reminder without a vault.")
+    subject_id: UUID = Field(description="The vault, person, item, document, reminder, …")
     revision: int | None = Field(description="Of what counts its revisions: yours is up to date if it is the same.")
     at: datetime
     content: ItemRead | DocumentRead | VaultRead | MemberRead | RecordTypeRead | LinkRead | None = Field(

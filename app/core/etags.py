@@ -1,0 +1,22 @@
+"""Entity tags (RFC 9110 §8.8.3, §13.1): how they are written and compared."""
+
+import hashlib
+from typing import Final
+
+DIGEST_BYTES: Final = 16
+
+
+def etag(revision: int | str) -> str:
+    """The entity tag of a revision, or of a digest."""
+    return f'"{revision}"'
+
+
+def etag_of(content: bytes, key: bytes) -> str:
+    """The entity tag of an answer: a keyed digest, so that a log that keeps it can't be asked what stood in it."""
+    return etag(hashlib.blake2b(content, digest_size=DIGEST_BYTES, key=key).hexdigest())
+
+
+def matches(header: str, tag: str) -> bool:
+    """Whether a list of entity tags, or `*`, names this one; weak tags compare like strong ones."""
+    named = [each.strip().removeprefix("W/") for each in header.split(",")]
+    return "*" in named or tag in named
