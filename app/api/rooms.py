@@ -5,8 +5,10 @@ rooms that it is asked for. While a room is imported, in a thread, other request
 """
 
 import asyncio
+import sys
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import chain
@@ -35,7 +37,7 @@ class Room:
 
     def router(self, alongside: Sequence[str] = ()) -> APIRouter:
         """The router. It is imported if it has not been, after the modules that no room works without."""
-        with _importing, without_collection():
+        with _importing, nullcontext() if self.module in sys.modules else without_collection():
             for name in alongside:
                 import_module(name)
             router: APIRouter = import_module(self.module).router
