@@ -37,6 +37,7 @@ PATHS = {
     "app.notifications.router": "/v1/notifications",
     "app.jobs.router": "/v1/jobs/01a1fbe8-3eef-7d27-809c-9cfaba724faa",
     "app.audit.router": "/v1/audit/me",
+    "app.events.router": "/v1/events",
     "app.agents.openai.router": "/openai/v1/models",
     "app.agents.mcp.mount": "/mcp",
     "app.api.health": "/health/live",
