@@ -7,11 +7,12 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Header, Query, Request, Security, WebSocket
+from pydantic import WithJsonSchema
 from starlette.responses import StreamingResponse
 from starlette.websockets import WebSocketDisconnect
 
 from app.api.deps import SessionDep, get_principal, oauth2
-from app.api.pages import CursorText, InvalidCursor, parse_cursor
+from app.api.pages import CURSOR, CursorText, InvalidCursor, parse_cursor
 from app.api.problems import OUTAGES, outage_of, problems, render_error
 from app.api.routes import Router
 from app.api.sockets import CLOSED, OriginRefused, admitted, check_origin, token_of
@@ -40,7 +41,9 @@ Since = Annotated[
     CursorText | None, Query(description="`cursor` of the last message, or `until` of the feed; left out: from now on.")
 ]
 LastEventId = Annotated[
-    CursorText | None, Header(description="The cursor of the last message, as a browser sends it by itself.")
+    str | None,
+    Header(description="The cursor of the last message, as a browser sends it by itself."),
+    WithJsonSchema({"type": "string", "pattern": CURSOR.pattern}),
 ]
 OfVaults = Annotated[
     list[UUID] | None, Query(max_length=MOST_VAULTS, description="Only what concerns these vaults; may be repeated.")
@@ -83,9 +86,10 @@ async def follow_events(
     """
     if request.headers.get("upgrade", "").lower() == "websocket":
         raise SocketsUnavailable
+    began, went_on = parse_cursor(since), parse_cursor(last_event_id)
     subscription = Subscription(
         principal=principal,
-        since=parse_cursor(last_event_id or since),
+        since=went_on or began,
         vault_ids=vault_ids or None,
         until=_end_of(token),
         wait=EventStream.media_type in request.headers.get("accept", "") and LAMBDA not in request.scope,

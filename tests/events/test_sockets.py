@@ -75,7 +75,6 @@ async def test_the_feed_and_the_socket_follow_each_other_without_a_gap(
         cursor = listening.cursor
     answer = (await client.get("/v1/vault/changes", params={"since": cursor}, headers=auth(scene.viewer))).json()
 
-    assert str(other.id) not in {change["subject_id"] for change in answer["items"] if answer["reset"]}
     assert not answer["reset"]
 
 
@@ -159,7 +158,7 @@ async def test_runs_of_agents_are_told_of_to_whom_may_run_them(client: httpx.Asy
     assert run["id"] not in {change["subject_id"] for change in other.changes}
 
 
-@pytest.mark.parametrize("how", ["sign-out", "session ended", "key revoked", "password"])
+@pytest.mark.parametrize("how", ["sign-out", "session ended", "key revoked", "all ended"])
 async def test_who_is_signed_out_is_closed_at_once(client: httpx.AsyncClient, url: str, scene: Scene, how: str):
     person, headers = scene.viewer, auth(scene.viewer)
     token = person.access_token
@@ -178,7 +177,7 @@ async def test_who_is_signed_out_is_closed_at_once(client: httpx.AsyncClient, ur
             case _:
                 async with session_scope() as session:
                     await sessions.end(session, person.id)
-                done = httpx.Response(200)
+                done = httpx.Response(204)
         assert done.is_success, done.text
         code, _ = await listening.closed()
 

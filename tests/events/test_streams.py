@@ -69,6 +69,7 @@ async def test_a_socket_goes_on_from_the_cursor_of_a_stream(client: httpx.AsyncC
     [
         ({"since": "yesterday"}, {}, 400, "invalid-cursor"),
         ({}, {"Last-Event-ID": "yesterday"}, 400, "invalid-cursor"),
+        ({"since": "yesterday"}, {"Last-Event-ID": "AAAAAAAAAAAAAAAAAAAAAA"}, 400, "invalid-cursor"),
         ({"vault_ids": "mine"}, {}, 422, "unprocessable"),
         ({}, {"Upgrade": "websocket", "Connection": "Upgrade"}, 501, "sockets-unavailable"),
     ],

@@ -1,6 +1,7 @@
 """Documents that can be searched without a database: their shards, and the pages beside them."""
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,12 +31,19 @@ class Library:
 
     def __init__(self, papers: Iterable[Paper]) -> None:
         papers = list(papers)
-        self.scope = Scope(open_shelves(paper.shard for paper in papers))
+        self._shards = [paper.shard for paper in papers]
+        self.scope = Scope(open_shelves(self._shards))
         self.pages = {(paper.source.version_id, page.number): page.text for paper in papers for page in paper.pages}
         self.fields: dict[PageKey, list[Field]] = {}
-        for paper in papers:
+        for paper in {paper.source.version_id: paper for paper in papers}.values():
             found = extract(paper.pages, paper.source.language)
             self.fields |= {(paper.source.version_id, number): fields for number, fields in found.items()}
+
+    def reopened(self) -> "Library":
+        """The same, its indexes opened again; pages and fields, which the product keeps beside them, stay."""
+        again = copy(self)
+        again.scope = Scope(open_shelves(self._shards))
+        return again
 
     def search(
         self, query: str, vector: NDArray[np.float32] | None, limit: int, *, embedder: Embedder | None = None

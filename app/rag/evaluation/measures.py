@@ -148,13 +148,13 @@ def percent(verdicts: Sequence[bool]) -> float:
 def latency(papers: list[Paper], asked: list[Question], embedder: Embedder) -> dict[str, float]:
     """Milliseconds, question embedded anew each time. Cold: open every shard, then the first search."""
     questions = [question.text for question in asked[:: max(len(asked) // 60, 1)]]
+    library = Library(papers)
 
     def cold(text: str) -> float:
-        return timed(lambda: search(papers, text, None, 10, embedder=embedder))
+        return timed(lambda: library.reopened().search(text, None, 10, embedder=embedder))
 
     search(papers[:1], questions[0], None, 10, embedder=embedder)
     first = [cold(text) for text in questions[::5]]
-    library = Library(papers)
     library.search(questions[0], None, 10, embedder=embedder)
     warm = [timed(lambda text=text: library.search(text, None, 10, embedder=embedder)) for text in questions]  # type: ignore[misc]
     query = embedder.embed_query(questions[0])

@@ -18,8 +18,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from app.cli.embedded.postgres import PostgresUrls
 from app.core.clock import new_id
+from app.db.engine import asyncpg_url
 from app.db.runtime import Runtime
-from app.db.session import asyncpg_url, session_scope
+from app.db.session import session_scope
 from app.payments.services import credits
 from app.payments.services.lots import withdrawn_of
 from tests.payments.books.conftest import audit_of, rows_of

@@ -12,8 +12,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.cli.embedded.postgres import PostgresUrls
 from app.core.clock import new_id
+from app.db.engine import asyncpg_url
 from app.db.runtime import Runtime
-from app.db.session import Actor, asyncpg_url, session_scope
+from app.db.session import Actor, session_scope
 from app.payments.services import ledger
 from app.payments.services.ledger import CASH, CLEARING, FEES, Leg
 from tests.payments.books.conftest import make_family, rows_of
