@@ -6,6 +6,7 @@ import gc
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from itertools import product
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -190,8 +191,8 @@ async def drain_jobs(settings: Settings, rounds: int = 20) -> list[UUID]:
     What the tests of other files have left is forgotten.
     """
     async with session_scope() as session:
-        for table in (OutboxEvent, Job):
-            await session.execute(delete(table).where(table.id < first_ids[-1]))
+        for first, table in product(first_ids, (OutboxEvent, Job)):
+            await session.execute(delete(table).where(table.id < first))
     ran = []
     for _ in range(rounds):
         async with session_scope() as session:

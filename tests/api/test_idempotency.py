@@ -9,12 +9,13 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from fastapi import APIRouter, Security
+from fastapi import Security
 from sqlalchemy import func, select, text, update
 
 from app.api.deps import SessionDep, get_principal
 from app.api.idempotency import idempotent
 from app.api.models import IdempotencyKey
+from app.api.routes import Router
 from app.api.tasks import purge_idempotency_keys
 from app.auth.principal import Principal
 from app.core.errors import Conflict, Unavailable
@@ -88,8 +89,8 @@ class Workshop:
         self.started, self.go_on = asyncio.Event(), asyncio.Event()
         self.go_on.set()
 
-    def router(self) -> APIRouter:
-        router = APIRouter(prefix="/workshop", tags=["workshop"])
+    def router(self) -> Router:
+        router = Router(prefix="/v1/workshop", tags=["workshop"])
         person = Annotated[Principal, Security(get_principal, scopes=["profile"])]
 
         @router.post("/wishes", status_code=201)
@@ -111,7 +112,7 @@ class Workshop:
 @asynccontextmanager
 async def working(runtime: Runtime, workshop: Workshop) -> AsyncIterator[httpx.AsyncClient]:
     application = create_app(runtime.settings)
-    application.include_router(workshop.router(), prefix="/v1")
+    application.router.routes += workshop.router().routes
     transport = httpx.ASGITransport(application, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://lifevault.test") as client:
         yield client

@@ -93,6 +93,7 @@ async def test_a_model_that_obeys_what_a_document_says_does_nothing_and_sends_no
     assert {name for name in after if after[name] != before.get(name)} <= CHANGING
     assert {name: new[name] - known[name] for name in new} == {
         "allowed": set(),
+        "changes": set(),
         "jobs": new["jobs"] & {"agents.run"} - known["jobs"],
         "events": new["events"] & {"agents.approval_asked"} - known["events"],
     }

@@ -25,9 +25,10 @@ CHANGING = frozenset(
         "payments_credit_holds",
         "payments_credit_lots",
         "payments_credit_uses",
+        "vault_changes",
     }
 )
-"""What a run may write: itself, what it costs, and questions; `done` looks closer at three of these."""
+"""What a run may write: itself, what it costs, and questions; `done` looks closer at four of these."""
 
 _watched: list[list[Any]] = []
 
@@ -93,13 +94,14 @@ async def rows(superuser: str) -> dict[str, str]:
 
 
 async def done(superuser: str) -> dict[str, set[str]]:
-    """What was ever allowed, which kinds of work were ever queued, and what was ever told to other parts."""
+    """What was ever allowed, what work was queued, what other parts were told, and what of people's own changed."""
     connection = await asyncpg.connect(superuser)
     try:
         asked = {
             "allowed": "SELECT id::text FROM agent_approvals WHERE state IN ('approved', 'consumed')",
             "jobs": "SELECT DISTINCT kind FROM jobs",
             "events": "SELECT DISTINCT event FROM outbox_events",
+            "changes": "SELECT xid || ' ' || number FROM vault_changes WHERE kind NOT IN ('job', 'run')",
         }
         return {name: {row[0] for row in await connection.fetch(query)} for name, query in asked.items()}
     finally:
