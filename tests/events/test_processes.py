@@ -88,8 +88,8 @@ async def test_where_the_database_can_notify_nobody_changes_are_looked_for(setti
 
 
 @pytest.fixture
-async def many(runtime: Runtime) -> tuple[TestUser, set[str]]:
-    """The owner of a vault with many records, and their ids."""
+async def many(own_database: Runtime) -> tuple[TestUser, set[str]]:
+    """The owner of a vault with many records, and their ids; what they set off is nobody else's work."""
     owner = await make_user()
     vault = await make_vault(owner)
     first = await make_item(owner, vault)
@@ -116,9 +116,9 @@ async def change_all(owner: TestUser) -> None:
         await session.execute(text(f"UPDATE vault_items SET revision = revision + 1 WHERE {mine}"), {"user": owner.id})
 
 
-async def test_a_slow_reader_gets_all_of_a_burst(many: tuple[TestUser, set[str]], runtime: Runtime):
+async def test_a_slow_reader_gets_all_of_a_burst(many: tuple[TestUser, set[str]], own_database: Runtime):
     owner, ids = many
-    async with served(application(runtime.settings)) as url, following(url, owner) as listening:
+    async with served(application(own_database.settings)) as url, following(url, owner) as listening:
         await change_all(owner)
         while not ids <= {change["subject_id"] for change in listening.changes}:
             await asyncio.sleep(0.05)
@@ -132,11 +132,11 @@ async def test_a_slow_reader_gets_all_of_a_burst(many: tuple[TestUser, set[str]]
 
 
 async def test_who_takes_nothing_is_dropped_and_goes_on_without_a_gap(
-    many: tuple[TestUser, set[str]], runtime: Runtime
+    many: tuple[TestUser, set[str]], own_database: Runtime
 ):
     owner, ids = many
     with changed_settings(event_send_seconds=0.5):
-        async with served(application(runtime.settings)) as url:
+        async with served(application(own_database.settings)) as url:
             async with stuck(url, owner) as listening:
                 cursor = listening.cursor
                 for _ in range(ROUNDS):
