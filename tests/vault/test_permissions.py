@@ -81,6 +81,8 @@ HEAD    documents/{document}/content                           200   200    200 
 PUT     documents/{a_document}/content                         202   202    202    403     404     404      404    401
 GET     /v1/agents/vaults/{vault}/rule                         200   200    200    200     404     404      404    401
 PUT     /v1/agents/vaults/{vault}/rule                         200   403    403    403     404     404      404    401
+GET     /v1/rag/vaults/{vault}/index                           200   200    200    200     404     404      404    401
+PUT     /v1/rag/vaults/{vault}/index                           200   403    403    403     404     404      404    401
 GET     /v1/audit/vaults/{vault}/entries                       200   200    403    403     404     404      404    401
 GET     /v1/audit/vaults/{vault}/head                          200   200    200    200     404     404      404    401
 """
@@ -100,6 +102,7 @@ BODIES: dict[str, Any] = {
     "PATCH documents/{a_document}": {"title": "Other"},
     "PUT documents/{a_document}/content": b"other text",
     "PUT /v1/agents/vaults/{vault}/rule": {"masked": True},
+    "PUT /v1/rag/vaults/{vault}/index": {"mode": "sealed"},
 }
 
 
