@@ -34,8 +34,6 @@ REFUSED: dict[str, tuple[str, Any]] = {
     "POST /v1/rag/ask": ("json", {"question": "Where is the will?", "vault_ids": ["{vault}"]}),
     "GET /v1/rag/vaults/{vault}/index": ("json", None),
     "PUT /v1/rag/vaults/{vault}/index": ("json", {"mode": "pgvector"}),
-    "GET /v1/rag/vaults/{vault}/index": ("json", None),
-    "PUT /v1/rag/vaults/{vault}/index": ("json", {"mode": "sealed"}),
     "GET /v1/agents/vaults/{vault}/rule": ("json", None),
     "PUT /v1/agents/vaults/{vault}/rule": ("json", {"masked": True}),
     "POST /v1/agents": ("json", {"name": "x", "vault_ids": ["{vault}"]}),
