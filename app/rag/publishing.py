@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.clock import new_id
 from app.db.outbox import emit
 from app.db.runtime import current
+from app.db.turns import take_turns
 from app.jobs.service import JobRun
 from app.rag.document import Source
 from app.rag.models import Artifact, ShardRow
@@ -57,7 +58,7 @@ async def publish(session: AsyncSession, index: Index) -> None:
     Raises `Outdated`; the transaction must not be committed then. Emits `rag.document_indexed` with `document_id`.
     """
     source = index.source
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(source.document_id), 0))))
+    await take_turns(session, str(source.document_id))
     ring = await current().keys.ring(session, source.vault_id)
     values = {
         "id": source.version_id,

@@ -15,6 +15,7 @@ from app.core.throttle import Limit
 from app.db.acting import acting_for
 from app.db.runtime import current
 from app.db.session import Actor, session_scope
+from app.db.turns import take_turns
 from app.nominees.cells import open_body, owner_ring, seal_body
 from app.nominees.errors import (
     AlreadyNamed,
@@ -62,8 +63,8 @@ async def create_nominee(session: AsyncSession, principal: Principal, data: Nomi
 
 
 async def _require_room(session: AsyncSession, user_id: UUID) -> None:
-    """The advisory lock lets two new ones at once be counted one after the other."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"nominees of {user_id}", 0))))
+    """Two new ones at once are counted one after the other."""
+    await take_turns(session, f"nominees of {user_id}")
     held = await session.scalar(select(func.count()).select_from(nominees).where(nominees.c.user_id == user_id))
     if (held or 0) >= current().settings.nominees_per_user:
         raise TooManyNominees("Remove one first")

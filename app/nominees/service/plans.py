@@ -12,6 +12,7 @@ from app.auth import service as auth
 from app.auth.principal import Principal
 from app.core.clock import new_id
 from app.db.runtime import current
+from app.db.turns import take_turns
 from app.nominees.cells import open_body, open_rows, owner_ring, seal_body
 from app.nominees.errors import PlanNotReady, TooManyPlans
 from app.nominees.models import cases, gifts, messages, plans
@@ -74,8 +75,8 @@ async def create_plan(session: AsyncSession, principal: Principal, data: LegacyP
 
 
 async def _require_room(session: AsyncSession, user_id: UUID) -> None:
-    """The advisory lock lets two new ones at once be counted one after the other."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"plans of {user_id}", 0))))
+    """Two new ones at once are counted one after the other."""
+    await take_turns(session, f"plans of {user_id}")
     held = await session.scalar(select(func.count()).select_from(plans).where(plans.c.user_id == user_id))
     if (held or 0) >= current().settings.legacy_plans_per_user:
         raise TooManyPlans("Delete one first")

@@ -19,6 +19,7 @@ from app.core.clock import new_id
 from app.core.errors import AppError
 from app.core.logging import get_log
 from app.db.session import session_scope
+from app.db.turns import take_turns
 from app.jobs.service import create_job, open_subject
 from app.payments.errors import ReconciliationNotFound
 from app.payments.models import Difference, ReconciliationRun
@@ -61,7 +62,7 @@ class _Look:
 
 async def ask_for(session: AsyncSession, depth: Depth, user_id: UUID) -> tuple[UUID, UUID]:
     """Queue a run; the ids of the run and of its job. One of the same depth that has not ended is joined."""
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(RECONCILE_JOB, 0))))
+    await take_turns(session, RECONCILE_JOB)
     waiting = await open_subject(session, RECONCILE_JOB, depth=depth)
     if waiting is not None:
         return waiting

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.clock import new_id, utc_now
+from app.db.turns import take_turns
 from app.notifications.inbox import forget_subject
 from app.reminders.cells import seal_words, source_digest, words_of
 from app.reminders.models import Reminder
@@ -22,8 +23,7 @@ async def follow_item(session: AsyncSession, item_id: UUID) -> None:
     What people changed of them (lead times, people, notes, what they put off) stays. Told of the same change twice, or
     of several in another order, it ends the same: the record is read after all others that do this have ended.
     """
-    lock = func.hashtextextended(f"reminders of {item_id}", 0)
-    await session.execute(select(func.pg_advisory_xact_lock(lock)))
+    await take_turns(session, f"reminders of {item_id}")
     item = await item_now(session, item_id)
     statement = select(Reminder).where(Reminder.item_id == item_id, Reminder.source == "field")
     rows = (await session.scalars(statement.with_for_update())).all()

@@ -3,9 +3,10 @@
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.turns import take_turns
 from app.vault.errors import LimitReached
 
 NEAR: Final = 1_000  # more rows than transactions can have on their way at once: a server has fewer connections
@@ -28,5 +29,4 @@ async def one_at_a_time(session: AsyncSession, owner_id: UUID) -> None:
 
     What those have committed is seen by the next statement.
     """
-    key = func.hashtextextended(f"room of {owner_id}", 0)
-    await session.execute(select(func.pg_advisory_xact_lock(key)))
+    await take_turns(session, f"room of {owner_id}")
