@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from app.api.serving import PromptProtocol
 from app.core.config import Settings
 
 START_SECONDS = 90
@@ -24,7 +25,7 @@ START_SECONDS = 90
 @asynccontextmanager
 async def served(application: FastAPI) -> AsyncIterator[str]:
     """The base URL of an application that uvicorn serves in this event loop."""
-    config = uvicorn.Config(application, port=0, log_level="critical", lifespan="off")
+    config = uvicorn.Config(application, port=0, log_level="critical", lifespan="off", http=PromptProtocol)
     config.load()
     server, sockets = uvicorn.Server(config), [config.bind_socket()]
     serving = asyncio.create_task(server.serve(sockets=sockets))
@@ -48,8 +49,8 @@ def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 def environment_of(settings: Settings, **changed: str) -> dict[str, str]:
     """The variables that give a process of its own the same database, Redis, blobs and keys; `changed` by field."""
     names = ("database_url", "migration_database_url", "redis_url", "root_keys", "token_keys", "lookup_key", "blob_url")
-    rates = ("rate_limit_per_minute", "anonymous_rate_limit_per_minute")
-    values = {name: getattr(settings, name) for name in names + rates} | changed | {"environment": "test"}
+    others = ("rate_limit_per_minute", "anonymous_rate_limit_per_minute", "access_token_seconds")
+    values = {name: getattr(settings, name) for name in names + others} | changed | {"environment": "test"}
     return {
         f"LIFEVAULT_{name.upper()}": each.get_secret_value() if isinstance(each, SecretStr) else str(each)
         for name, each in values.items()
