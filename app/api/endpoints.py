@@ -9,11 +9,11 @@ import json
 from collections.abc import Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
-from fastapi.dependencies.utils import request_body_to_args, request_params_to_args
+from fastapi.dependencies.utils import request_body_to_args
 from fastapi.exceptions import RequestValidationError
 from fastapi.params import Body, Form
 from fastapi.routing import APIRoute
@@ -24,11 +24,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.parameters import Errors, Parameters, Values
 from app.api.replicas import REPEATABLE, may_ask_again
 from app.core.schemas import ResponseModel
-
-Errors: TypeAlias = list[Any]
-Values: TypeAlias = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -110,7 +108,9 @@ class Plan:
         assert dependant.call  # noqa: S101
         self.function: Callable[..., Any] = dependant.call
         self._needs = [Need(each) for each in dependant.dependencies]
-        self._path, self._query, self._header = dependant.path_params, dependant.query_params, dependant.header_params
+        self._path = Parameters(dependant.path_params)
+        self._query = Parameters(dependant.query_params)
+        self._header = Parameters(dependant.header_params)
         self._body = dependant.body_params
         self._request_names = [
             name for name in (dependant.request_param_name, dependant.http_connection_param_name) if name
@@ -127,13 +127,15 @@ class Plan:
             await need.meet(call, values)
         request = call.request
         if self._path:
-            _add(values, call.errors, request_params_to_args(self._path, request.path_params))
+            self._path.read(request.path_params, values, call.errors)
         if self._query:
-            _add(values, call.errors, request_params_to_args(self._query, request.query_params))
+            self._query.read(request.query_params, values, call.errors)
         if self._header:
-            _add(values, call.errors, request_params_to_args(self._header, request.headers))
+            self._header.read(request.headers, values, call.errors)
         if self._body:
-            _add(values, call.errors, await request_body_to_args(self._body, call.body, embed_body_fields=False))
+            found, wrong = await request_body_to_args(self._body, call.body, embed_body_fields=False)
+            values |= found
+            call.errors += wrong
         for name in self._request_names:
             values[name] = request
         if self._response_name:
@@ -170,11 +172,6 @@ class Need:
         if self._opened:
             return await call.stack.enter_async_context(self._opened(**given))
         return await self._plan.function(**given)
-
-
-def _add(values: Values, errors: Errors, found: tuple[Values, Errors]) -> None:
-    values |= found[0]
-    errors += found[1]
 
 
 def _blank() -> Response:

@@ -21,7 +21,7 @@ class PageQuery(BaseModel):
 
     def filters(self) -> Filters:
         """What the service understands. Raises `InvalidCursor`."""
-        wanted = self.model_dump(exclude={"cursor"})
+        wanted = {name: value for name, value in self if name != "cursor"}
         return Filters(before=parse_cursor(self.cursor), **wanted)
 
 

@@ -57,6 +57,11 @@ class RecordType(ResponseModel):
         return [field.name for field in self.fields if field.type == "secret"]
 
     @cached_property
+    def required_fields(self) -> list[str]:
+        """The names of the fields that a complete record has."""
+        return [field.name for field in self.fields if field.required]
+
+    @cached_property
     def dates(self) -> list[tuple[str, DateRole | None]]:
         """The names of dates and months, with their roles."""
         return [(field.name, field.role) for field in self.fields if field.type in DATES]

@@ -64,7 +64,7 @@ def check_fields(kind: RecordType, fields: dict[str, Any]) -> None:
 
 def missing_fields(kind: RecordType, fields: dict[str, Any]) -> list[str]:
     """The fields that a complete record of this type has and this one lacks."""
-    return [field.name for field in kind.fields if field.required and field.name not in fields]
+    return [name for name in kind.required_fields if name not in fields]
 
 
 def check_definition(fields: list[dict[str, Any]]) -> None:
