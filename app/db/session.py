@@ -151,7 +151,11 @@ def lazy(session: AsyncSession) -> LazySession:
 @asynccontextmanager
 async def session_scope(actor: Actor = SYSTEM) -> AsyncIterator[AsyncSession]:
     """One transaction for `actor`: committed at the end, rolled back by an exception."""
-    async with new_session() as session:
-        session.info["actor"] = actor
+    session = new_session()
+    session.info["actor"] = actor
+    try:
         yield session
-        await session.commit()
+        await session.commit()  # which gives the connection back
+    except BaseException:
+        async with session:  # rolls back, even while this is being cancelled
+            raise

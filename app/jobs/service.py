@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, delete, func, insert, select, update
+from sqlalchemy import Exists, case, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -94,7 +94,12 @@ async def open_subject(session: AsyncSession, kind: str, **ids: str) -> tuple[UU
 
 async def has_queued_job(session: AsyncSession, kind: str) -> bool:
     """Whether a job of this kind, whoever's, has still to begin: it will see everything that is there then."""
-    return bool(await session.scalar(select(select(Job.id).where(Job.kind == kind, Job.state == "queued").exists())))
+    return bool(await session.scalar(select(is_queued(kind))))
+
+
+def is_queued(kind: str) -> Exists:
+    """The same as a condition, for a statement that asks more."""
+    return select(Job.id).where(Job.kind == kind, Job.state == "queued").exists()
 
 
 async def unfinished_jobs(session: AsyncSession, job_ids: Sequence[UUID]) -> set[UUID]:

@@ -20,7 +20,7 @@ from app.core.clock import new_id, utc_now
 from app.core.logging import get_log, where
 from app.db.session import session_scope
 from app.db.statements import Statement
-from app.jobs.service import create_job, has_queued_job
+from app.jobs.service import create_job, is_queued
 from app.payments.errors import InboxEventNotFound
 from app.payments.models.inbox import InboxEvent
 from app.payments.providers.port import EventHint, Provider
@@ -34,13 +34,15 @@ ROWS_AT_ONCE: Final = 200
 OBJECTS_AT_ONCE: Final = 8
 
 log = get_log(__name__)
-_KEEP = Statement(
+_KEPT = (
     upsert(InboxEvent)
     .values({name: bindparam(name) for name in ("id", "provider", "account", "event_id", "type", "object_id")})
     .values(happened_at=bindparam("happened_at"))
     .on_conflict_do_nothing()
     .returning(InboxEvent.id)
+    .cte("kept")
 )
+_KEEP = Statement(select(_KEPT.c.id, is_queued(DRAIN_JOB).label("has_job")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,10 @@ async def receive(provider: Provider, payload: bytes, signature: str) -> bool:
 async def keep(session: AsyncSession, provider: str, hint: EventHint) -> bool:
     """Insert an event unless it is known, and see that a job will handle it."""
     values = {"event_id": hint.id, "type": hint.type, "object_id": hint.object_id, "happened_at": hint.created_at}
-    row = await _KEEP.scalar(session, id=new_id(), provider=provider, account=hint.account, **values)
+    row = await _KEEP.first(session, id=new_id(), provider=provider, account=hint.account, **values)
     if row is None:
         return False
-    if not await has_queued_job(session, DRAIN_JOB):
+    if not row["has_job"]:
         await create_job(session, DRAIN_JOB)
     return True
 
