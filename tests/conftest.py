@@ -34,7 +34,7 @@ from app.jobs.runner import run_job
 from app.main import create_app
 from tests import ROOT
 from tests.prepared import copy_server, furnish, prepared_server
-from tests.stack import Stack, free_port
+from tests.stack import TOKEN_SECONDS, Stack, free_port
 
 hypothesis_settings.register_profile("lifevault", deadline=None)  # how fast it is, benchmarks measure
 hypothesis_settings.load_profile("lifevault")
@@ -116,6 +116,7 @@ def settings(postgres: PostgresUrls, valkey: str, tmp_path_factory: pytest.TempP
         smtp_url="smtp://127.0.0.1:1",
         rate_limit_per_minute=0,
         anonymous_rate_limit_per_minute=0,
+        access_token_seconds=TOKEN_SECONDS,
     )
 
 

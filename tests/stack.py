@@ -14,6 +14,7 @@ import httpx
 
 READY_SECONDS = 120
 JOB_SECONDS = 120
+TOKEN_SECONDS = 86_400  # the long runs take longer than a token lives
 
 
 @dataclass
@@ -51,7 +52,8 @@ class Stack:
         ]
         kept = {key: value for key, value in os.environ.items() if not key.startswith("LIFEVAULT_")}
         with (self.folder.parent / "up.log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**kept, **self.environment})
+            environment = {**kept, "LIFEVAULT_ACCESS_TOKEN_SECONDS": str(TOKEN_SECONDS), **self.environment}
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         self.wait_ready()
 
     def wait_ready(self, seconds: float = READY_SECONDS) -> None:

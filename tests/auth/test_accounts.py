@@ -15,6 +15,7 @@ from app.db.session import session_scope
 from tests.conftest import drain_jobs
 from tests.factories import PASSWORD, auth, make_user
 from tests.notifications.smtp import html_of, text_of
+from tests.stack import TOKEN_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +58,7 @@ async def test_somebody_registers_signs_in_and_sees_their_account(visitor):
         "created_at": "",
     }
     assert tokens["token_type"] == "bearer"
-    assert tokens["expires_in"] == 900
+    assert tokens["expires_in"] == TOKEN_SECONDS
 
 
 async def test_an_address_is_found_however_it_is_spelt(visitor):

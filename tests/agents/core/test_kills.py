@@ -198,7 +198,7 @@ def limits(model: Model) -> dict[str, Any]:
     """Of this process, which starts the runs."""
     key = SecretStr(model.key)
     known = {"model_url": model.url, "model_name": "scripted", "model_api_key": key}
-    return {**known, "agent_runs_at_once": 10_000, "access_token_seconds": 86_400}
+    return {**known, "agent_runs_at_once": 10_000}
 
 
 def worker_settings(model: Model, redis_url: str) -> dict[str, str]:

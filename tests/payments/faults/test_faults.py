@@ -72,13 +72,15 @@ async def _furnished(stack: Stack, simulator: Simulator, operator_email: str, *,
 
 
 async def kill_some(world: World, chance: random.Random, stop: asyncio.Event) -> int:
-    """Kill API and workers now and then."""
+    """Kill API and workers now and then, and one in four times also what is still starting again."""
     killed = 0
     while not stop.is_set():
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), chance.uniform(1.5, 4))
             break
         with suppress(psutil.NoSuchProcess):
+            if chance.random() < 0.75:  # on a slow machine nothing would ever be up
+                await asyncio.to_thread(world.stack.wait_ready)
             alive = [each for each in victims(world.stack) if "postgres" not in each.name()]
             if alive:
                 chance.choice(alive).send_signal(signal.SIGKILL)
