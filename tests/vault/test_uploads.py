@@ -5,6 +5,7 @@ import sys
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -34,13 +35,17 @@ def is_write(arguments: tuple[Any, ...]) -> bool:
     return "w" in (mode or "") or "+" in (mode or "") or bool(flags & (os.O_WRONLY | os.O_RDWR))
 
 
-sys.addaudithook(note_opened_files)
+@cache
+def listen() -> None:
+    """Hear of every file from now on: there is no way to take it back, and it slows the process."""
+    sys.addaudithook(note_opened_files)
 
 
 @contextmanager
 def watched_files() -> Iterator[list[tuple[Any, ...]]]:
     """Every file that Python opens for writing, temporary ones too."""
     global opened
+    listen()
     opened = []
     try:
         yield opened

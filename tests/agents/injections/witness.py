@@ -4,6 +4,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -42,12 +43,16 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
             seen.append((arguments[0], arguments[1]))
 
 
-sys.addaudithook(_audit)  # there is no way to take it back; without a watcher it does nothing
+@cache
+def _listen() -> None:
+    """Hear of every connection from now on: there is no way to take it back, and it slows the process."""
+    sys.addaudithook(_audit)
 
 
 @contextmanager
 def connections() -> Iterator[list[Any]]:
     """The addresses that this process connects to or asks for."""
+    _listen()
     seen: list[Any] = []
     _watched.append(seen)
     try:
