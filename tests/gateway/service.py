@@ -14,6 +14,7 @@ PART = 65_536
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     name = ""
     state: ClassVar[dict[str, int]] = {"uploaded": 0, "gone": 0, "asked": 0}
     release = threading.Event()

@@ -303,12 +303,6 @@ async def walk(shop: Shop, seeds: range, steps: int) -> list[str]:
     return came
 
 
-async def test_previews_are_charged_to_the_cent_over_some_sequences_of_changes(shop: Shop):
-    came = await walk(shop, range(4), 4)
-
-    assert {"charged", "period_end"} <= set(came)
-
-
 @pytest.mark.slow
 async def test_previews_are_charged_to_the_cent_over_many_sequences_of_changes(shop: Shop):
     came = await walk(shop, range(1_000, 1_000 + SEQUENCES), 4)
