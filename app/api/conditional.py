@@ -31,7 +31,7 @@ LISTED: Final[dict[int | str, dict[str, Any]]] = {
 
 def unless_same(page: ResponseModel, if_none_match: str | None, *, tagged: bytes | None = None) -> Response:
     """A page with the tag of its content, or of what is given instead; 304 for a client that has it already."""
-    content = page.model_dump_json(by_alias=True).encode()
+    content = page.to_json()
     tag = etag_of(content if tagged is None else tagged, current().settings.lookup_key_bytes)
     if if_none_match is not None and matches(if_none_match, tag):
         return Response(status_code=304, headers={"ETag": tag})

@@ -95,7 +95,7 @@ class Endpoint:
             response = Response(status_code=status)
         else:
             shown = result if isinstance(result, self._model) else self._model.model_validate(result)
-            response = Response(shown.model_dump_json(by_alias=True), status, media_type="application/json")
+            response = Response(shown.to_json(), status, media_type="application/json")
         if given:
             response.raw_headers.extend(given.raw_headers)
         return response

@@ -216,7 +216,7 @@ def _answer(request: Request, result: Any, given: Response | None) -> Response:
         return Response(None, status, headers)
     assert isinstance(result, ResponseModel)  # noqa: S101
     headers.pop("content-length", None)
-    return Response(result.model_dump_json(by_alias=True), status, headers, "application/json")
+    return Response(result.to_json(), status, headers, "application/json")
 
 
 async def _finish(session: AsyncSession, user_id: UUID, claim: Claim, answer: Response) -> None:

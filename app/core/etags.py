@@ -1,7 +1,10 @@
 """Entity tags (RFC 9110 §8.8.3, §13.1): how they are written and compared."""
 
-import hashlib
+import hmac
+from functools import lru_cache
 from typing import Final
+
+from app.core.crypto import derived_key
 
 DIGEST_BYTES: Final = 16
 
@@ -13,7 +16,12 @@ def etag(revision: int | str) -> str:
 
 def etag_of(content: bytes, key: bytes) -> str:
     """The entity tag of an answer: a keyed digest, so that a log that keeps it can't be asked what stood in it."""
-    return etag(hashlib.blake2b(content, digest_size=DIGEST_BYTES, key=key).hexdigest())
+    return etag(hmac.digest(_own_key(key), content, "sha256")[:DIGEST_BYTES].hex())
+
+
+@lru_cache(maxsize=4)
+def _own_key(key: bytes) -> bytes:
+    return derived_key(key, b"lifevault entity tag")
 
 
 def matches(header: str, tag: str) -> bool:

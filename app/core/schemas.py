@@ -63,6 +63,10 @@ class ResponseModel(BaseModel):
 
     model_config = ConfigDict(from_attributes=True, frozen=True, defer_build=True)
 
+    def to_json(self) -> bytes:
+        """The answer as JSON in UTF-8, by the names of the contract."""
+        return self.__pydantic_serializer__.to_json(self, by_alias=True)
+
 
 class Page(ResponseModel):
     """One page of a list; `next_cursor` is null on the last one."""

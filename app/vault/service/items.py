@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from pydantic import ConfigDict, TypeAdapter
 from sqlalchemy import bindparam, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -42,6 +43,7 @@ COLUMNS: Final = (
     items.c.trashed_at,
     IS_FAVOURITE.label("favourite"),
 )
+SHOWN: Final = TypeAdapter(list[ItemRead], config=ConfigDict(defer_build=True))
 LISTING: Final = Listing(items, select(*COLUMNS))
 READ: Final = Statement(
     select(*COLUMNS, items.c.written_by, members.c.role)
@@ -148,7 +150,9 @@ async def list_items(
     """
     found = await find(session, principal, LISTING, filters)
     kinds = await kinds_of(session, {row["type"] for row in found.rows})
-    return [opened(kinds[row["type"]], found.rings[row["vault_id"]], row) for row in found.rows], found.last
+    contents = [open_body(found.rings[row["vault_id"]], items, row["id"], row["body"]) for row in found.rows]
+    facts = [_facts(kinds[row["type"]], row, content) for row, content in zip(found.rows, contents, strict=True)]
+    return SHOWN.validate_python(facts), found.last
 
 
 async def items_by_id(session: AsyncSession, principal: Principal, item_ids: Collection[UUID]) -> list[ItemRead]:
@@ -247,20 +251,24 @@ def opened(kind: RecordType, ring: KeyRing, row: Any) -> ItemRead:
 
 def shown(kind: RecordType, row: Any, content: dict[str, Any]) -> ItemRead:
     """An item as it is shown, from its row and its content."""
-    return ItemRead(
-        id=row["id"],
-        vault_id=row["vault_id"],
-        type=row["type"],
-        title=content["title"],
-        fields=content["fields"],
-        notes=content["notes"],
-        tags=content["tags"],
-        missing=missing_fields(kind, content["fields"]),
-        secret_fields=kind.secret_fields,
-        credential=kind.credential,
-        favourite=row["favourite"],
-        revision=row["revision"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        trashed_at=row["trashed_at"],
-    )
+    return ItemRead(**_facts(kind, row, content))
+
+
+def _facts(kind: RecordType, row: Any, content: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "vault_id": row["vault_id"],
+        "type": row["type"],
+        "title": content["title"],
+        "fields": content["fields"],
+        "notes": content["notes"],
+        "tags": content["tags"],
+        "missing": missing_fields(kind, content["fields"]),
+        "secret_fields": kind.secret_fields,
+        "credential": kind.credential,
+        "favourite": row["favourite"],
+        "revision": row["revision"],
+        "created_at": row["created_at"],
+        "updated_at": row["updated_at"],
+        "trashed_at": row["trashed_at"],
+    }
