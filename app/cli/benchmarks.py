@@ -47,7 +47,7 @@ def _at(printed: Any, place: tuple[str, ...]) -> float:
     return float(printed)
 
 
-KINDS: Final = {"list 20": 10, "get": 12, "create": 10}
+KINDS: Final = {"list 20": 4, "get": 4, "create": 4}
 OBSERVED: Final = tuple(("logs, metrics", kind) for kind in KINDS)
 AGAIN, NEW, HANDLER = ("up, again start", "seconds"), ("up, first start", "seconds"), ("app.lambda_handler", "ratio")
 ROWS: Final = (

@@ -120,7 +120,7 @@ async def test_a_mistyped_key_is_refused_without_a_question_to_the_database(visi
     ]
     typos += ["lv_", "lv_x_y", key + "0", key.replace("lv_", "lv-"), "lv_" + "ä" * 60]
 
-    with queries(runtime) as sent:
+    async with queries(runtime) as sent:
         answers = [
             await visitor.get("/v1/auth/me", headers={"Authorization": f"Bearer {typo}".encode()}) for typo in typos
         ]
@@ -244,7 +244,7 @@ async def test_the_last_use_of_a_key_is_recorded_once_a_minute(visitor, runtime)
     assert key["last_used_at"] is None
 
     await visitor.get("/v1/auth/me", headers=bearer(key["key"]))
-    with queries(runtime) as sent:
+    async with queries(runtime) as sent:
         await visitor.get("/v1/auth/me", headers=bearer(key["key"]))
 
     async with session_scope() as session:

@@ -136,7 +136,7 @@ async def test_that_somebody_is_there_is_recorded_once_an_hour(visitor):
 async def test_the_check_of_a_request_is_in_the_round_trip_that_begins_its_transaction(visitor, runtime):
     user = await make_user()
     await visitor.get("/v1/auth/me", headers=auth(user))
-    with queries(runtime) as sent:
+    async with queries(runtime) as sent:
         await visitor.post("/v1/auth/me", headers=auth(user))  # no such route: nothing is asked
         assert sent == []
         await visitor.patch("/v1/auth/me", json={}, headers=auth(user))

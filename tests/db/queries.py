@@ -1,7 +1,8 @@
 """What is sent to the database, as its driver sees it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import event
@@ -9,8 +10,8 @@ from sqlalchemy import event
 from app.db.runtime import Runtime
 
 
-@contextmanager
-def queries(runtime: Runtime) -> Iterator[list[str]]:
+@asynccontextmanager
+async def queries(runtime: Runtime) -> AsyncIterator[list[str]]:
     """The texts of all queries that connections from the pool send from here on, BEGIN and COMMIT among them.
 
     Not in their order: asyncpg tells of those that it sends without SQLAlchemy a moment later.
@@ -31,6 +32,7 @@ def queries(runtime: Runtime) -> Iterator[list[str]]:
     event.listen(engine, "before_cursor_execute", on_execute)
     try:
         yield sent
+        await asyncio.sleep(0)
     finally:
         event.remove(engine, "checkout", on_checkout)
         event.remove(engine, "before_cursor_execute", on_execute)

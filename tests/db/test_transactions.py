@@ -54,9 +54,8 @@ async def test_outside_a_transaction_a_connection_has_no_principal(runtime, one_
 
 
 async def test_a_transaction_is_three_round_trips_with_one_statement_in_it(runtime):
-    with queries(runtime) as sent:
-        async with session_scope(SYSTEM) as session:
-            await session.scalar(BACKEND)
+    async with queries(runtime) as sent, session_scope(SYSTEM) as session:
+        await session.scalar(BACKEND)
 
     assert sorted(sent) == [
         "BEGIN; SELECT set_config('app.principal', 'system', true);",
@@ -68,7 +67,7 @@ async def test_a_transaction_is_three_round_trips_with_one_statement_in_it(runti
 async def test_the_question_at_the_beginning_is_asked_in_the_same_round_trip_and_as_the_principal(runtime):
     actor = Actor.user(uuid4())
     question = f"SELECT 1 WHERE current_setting('app.principal') = '{actor.setting}'"
-    with queries(runtime) as sent:
+    async with queries(runtime) as sent:
         async with new_session() as session:
             assert await enter(session, actor, question)
         async with new_session() as session:
@@ -91,9 +90,8 @@ async def test_a_quote_in_a_principal_stays_text():
 
 
 async def test_a_savepoint_sends_nothing_but_itself(runtime):
-    with queries(runtime) as sent:
-        async with session_scope(SYSTEM) as session, session.begin_nested():
-            await session.scalar(BACKEND)
+    async with queries(runtime) as sent, session_scope(SYSTEM) as session, session.begin_nested():
+        await session.scalar(BACKEND)
 
     words = sorted(query.split()[0].strip(";") for query in sent)
     assert words == ["BEGIN", "COMMIT", "RELEASE", "SAVEPOINT", "SELECT"]
@@ -182,12 +180,11 @@ async def noted(name: str) -> list[str]:
 
 async def test_what_is_left_to_the_commit_is_sent_with_it_for_whom_it_was_meant(runtime):
     name, vault = f"test.{uuid4().hex}", Actor.vault(uuid4())
-    with queries(runtime) as sent:
-        async with session_scope(SYSTEM) as session:
-            await session.scalar(BACKEND)
-            transaction_of(session).at_commit(insert_sql(name), SYSTEM, order=2)
-            transaction_of(session).at_commit("SELECT 1", vault, order=1)
-            transaction_of(session).at_commit(insert_sql(name), SYSTEM, order=3)
+    async with queries(runtime) as sent, session_scope(SYSTEM) as session:
+        await session.scalar(BACKEND)
+        transaction_of(session).at_commit(insert_sql(name), SYSTEM, order=2)
+        transaction_of(session).at_commit("SELECT 1", vault, order=1)
+        transaction_of(session).at_commit(insert_sql(name), SYSTEM, order=3)
 
     assert len(sent) == 3
     assert await noted(name) == ["system", "system"]
