@@ -149,7 +149,7 @@ async def own_database(runtime: Runtime, postgres: PostgresUrls) -> AsyncIterato
     await close_runtime()
     runtimes._current[:] = [runtime]
     new_session.configure(bind=runtime.engine)
-    await as_superuser(postgres, f"DROP DATABASE {name}")
+    await as_superuser(postgres, f"DROP DATABASE {name} WITH (FORCE)")  # a process that has ended may still be there
 
 
 @pytest.fixture
