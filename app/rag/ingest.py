@@ -58,6 +58,8 @@ async def ingest(run: JobRun) -> None:
     except (DocumentNotFound, KeysDestroyed):
         raise _gone() from None
     except Unreadable as error:
+        if error.reason == "killed" and run.attempt < current().settings.job_max_attempts:
+            raise  # nothing is known of the file: it is tried again, from the page where it was
         await steps.forget()
         raise JobFailed(f"file-{error.reason.replace('_', '-')}", error.detail or error.title) from None
     except (IntegrityError, ContentDamaged) as error:

@@ -1,6 +1,10 @@
 """One call that reads a file as the worker does."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection
+from contextlib import suppress
+
+import psutil
 
 from app.core.sniff import HEAD_BYTES
 from app.rag.parsing import Limits, PageEvent, Unreadable, read_pages, sniff
@@ -28,3 +32,15 @@ async def reason(content: bytes, name: str = "", limits: Limits | None = None) -
     except Unreadable as error:
         return error.reason
     return ""
+
+
+async def kill_the_reader() -> None:
+    """As the system does when memory runs short: the next process that reads a file, as soon as there is one."""
+    async with asyncio.timeout(60):
+        while True:
+            for child in psutil.Process().children():
+                with suppress(psutil.Error):
+                    if "app.rag.reader" in child.cmdline():
+                        child.kill()
+                        return
+            await asyncio.sleep(0.005)

@@ -17,7 +17,7 @@ from app.rag.parsing import Limits, Unreadable, read_pages
 from app.rag.parsing.sandbox import _environment
 from app.rag.reader.pages import PAGE_CHARS, paginate
 from tests.rag.parsing_files import docx, epub, fax, mail, odt, pdf, picture, pptx, rtf, scanned_pdf, xlsx
-from tests.rag.parsing_reader import read, reason, stream
+from tests.rag.parsing_reader import kill_the_reader, read, reason, stream
 
 LETTER = (
     "Car insurance policy KV-2231-88\nYour excess is 250 EUR per claim.\nThe contract ends on 31 December 2027.\n" * 3
@@ -227,6 +227,12 @@ async def test_a_file_that_cannot_be_read_is_refused_with_its_reason(content: by
 )
 async def test_every_limit_ends_the_reading_with_its_reason(content: bytes, limits: Limits, expected: str) -> None:
     assert await reason(content, limits=limits) == expected
+
+
+async def test_a_reader_that_was_killed_tells_nothing_about_the_file() -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(kill_the_reader)
+        assert await reason(pdf("a")) == "killed"
 
 
 async def test_a_reason_is_told_in_words_for_a_person() -> None:

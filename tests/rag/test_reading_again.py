@@ -23,6 +23,7 @@ from tests.conftest import application, drain_jobs
 from tests.factories import make_user, make_vault
 from tests.rag.asking import POLICY, ask, auth, upload
 from tests.rag.parsing_files import mail, scanned_pdf
+from tests.rag.parsing_reader import kill_the_reader
 from tests.rag.provider import DIMENSIONS, serve
 
 pytestmark = pytest.mark.anyio
@@ -382,6 +383,31 @@ async def test_a_file_without_any_text_fails_clearly_on_the_second_try_too(clien
 
     job = await job_of(client, user, document)
     assert (job["state"], job["error_code"], job["attempts"]) == ("failed", "file-no-text", 2)
+    assert await rows_of(vault_id) == ([], 0)
+
+
+async def test_a_file_whose_reader_was_killed_is_read_again(client, settings):
+    user, document, _ = await stored(client)
+
+    await asyncio.gather(kill_the_reader(), run_job(UUID(document["job_id"]), 30))
+
+    job = await job_of(client, user, document)
+    assert (job["state"], job["error_code"], job["attempts"]) == ("queued", "Unreadable", 1)
+    await make_jobs_due()
+    await drain_jobs(settings)
+    job = await job_of(client, user, document)
+    assert (job["state"], job["error_code"], job["attempts"]) == ("succeeded", None, 2)
+    assert (await ask(client, user))["found"]
+
+
+async def test_a_file_whose_reader_is_killed_each_time_is_given_up(client_with):
+    client = client_with(job_max_attempts=1)
+    user, document, vault_id = await stored(client)
+
+    await asyncio.gather(kill_the_reader(), run_job(UUID(document["job_id"]), 30))
+
+    job = await job_of(client, user, document)
+    assert (job["state"], job["error_code"], job["attempts"]) == ("failed", "file-killed", 1)
     assert await rows_of(vault_id) == ([], 0)
 
 

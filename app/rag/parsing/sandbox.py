@@ -35,7 +35,7 @@ BYTES_PER_PIXEL: Final = 3
 BYTES_PER_CHAR: Final = 6  # JSON writes a control character as \u0000
 CAUSES_OF_DEATH: Final[dict[int, str]] = {
     signal.SIGXCPU: "timed_out",
-    signal.SIGKILL: "out_of_memory",
+    signal.SIGKILL: "killed",
     signal.SIGABRT: "out_of_memory",
     signal.SIGTRAP: "out_of_memory",
     signal.SIGILL: "out_of_memory",
@@ -199,7 +199,8 @@ def _refusal(message: dict[str, Any]) -> Unreadable:
     if error := message.get("error"):
         log.warning("reader failed", error=str(error)[:ERROR_CHARS])
     reason = message["reason"]
-    return Unreadable(reason if isinstance(reason, str) and reason in REASONS else "damaged")
+    known = isinstance(reason, str) and reason in REASONS and reason != "killed"  # that, only its end tells
+    return Unreadable(reason if known else "damaged")
 
 
 def _event(message: dict[str, Any]) -> PageEvent:
