@@ -9,7 +9,7 @@ REASONS: Final = {
     "empty": "The file is empty.",
     "encrypted": "The file is protected by a password. Store a copy without one to have it read.",
     "not_installed": "Reading files of this kind is not set up here.",
-    "killed": "Reading the file was ended from outside each time, as happens when the machine is short of memory.",
+    "killed": "Reading the file was ended from outside, as happens when the machine is short of memory.",
     "no_ocr": "The pages are pictures without text, and reading text from pictures is not set up here.",
     "no_page": "The file has no such page.",
     "no_text": "No text was found in the file.",
