@@ -28,7 +28,7 @@ ROOMS = (
     Room("app.agents.openai.router", ("/openai/v1",)),
     Room("app.agents.mcp.mount", ("/mcp", "/.well-known")),
     Room("app.api.health", ("/health", "/metrics")),
-    Room("app.api.docs", ("/docs", "/redoc")),
+    Room("app.api.docs", ("/docs", "/redoc", "/openapi.json")),
     Room("app.operator.router", ("/operator",)),
 )
 ALONGSIDE = ("app.models", "app.ties")  # all tables, and what packages tell those below them: no room works without
@@ -63,6 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,
     )
     app.state.settings = settings
     add_problem_handlers(app)

@@ -53,6 +53,7 @@ LONGEST = (
     "system/test_backup.py",
 )
 """The files that take a minute or so; they begin, so that none of them runs alone at the end."""
+GARBAGE = 50_000  # objects between two collections: applications and their models are not garbage
 assert tasks.__all__  # importing them registers every package's tasks
 applications: deque[tuple[Settings, FastAPI]] = deque(maxlen=8)
 first_ids: deque[UUID] = deque(maxlen=1)
@@ -72,6 +73,7 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(GARBAGE, 20, 50)
         gc.enable()
 
 
@@ -160,14 +162,16 @@ async def session(runtime: Runtime) -> AsyncIterator[AsyncSession]:
 
 
 def application(settings: Settings) -> FastAPI:
-    """The application for these settings; made once, as each makes its own routes.
+    """The application for these settings; made once while it is in use, as each makes its own routes.
 
     It serves copies of the database too: which one is meant, the runtime knows.
     """
     urls = {name: getattr(settings, name) for name in ("database_url", "migration_database_url")}
-    for known, made in applications:
-        if known.model_copy(update=urls) == settings:
-            return made
+    for each in applications:
+        if each[0].model_copy(update=urls) == settings:
+            applications.remove(each)
+            applications.append(each)
+            return each[1]
     applications.append((settings, create_app(settings)))
     return applications[-1][1]
 

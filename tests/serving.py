@@ -20,12 +20,21 @@ from app.api.serving import PromptProtocol
 from app.core.config import Settings
 
 START_SECONDS = 90
+SHUTDOWN_SECONDS = 1  # what still answers then is not waited for
+POLL_SECONDS = 0.02  # between two looks of a server in threads whether it is to end
 
 
 @asynccontextmanager
 async def served(application: FastAPI) -> AsyncIterator[str]:
     """The base URL of an application that uvicorn serves in this event loop."""
-    config = uvicorn.Config(application, port=0, log_level="critical", lifespan="off", http=PromptProtocol)
+    config = uvicorn.Config(
+        application,
+        port=0,
+        log_level="critical",
+        lifespan="off",
+        http=PromptProtocol,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
     config.load()
     server, sockets = uvicorn.Server(config), [config.bind_socket()]
     serving = asyncio.create_task(server.serve(sockets=sockets))
@@ -40,7 +49,7 @@ async def served(application: FastAPI) -> AsyncIterator[str]:
 def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     """The base URL of a server in threads, each request of which is one handler's."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()

@@ -1,12 +1,21 @@
-"""`/docs` and `/redoc` without any other host: the pages' files come from the installed package fastapi-offline."""
+"""`/docs`, `/redoc` and the document that they show, without any other host.
 
-from functools import cache
+The pages' files come from the installed package fastapi-offline.
+"""
+
+import asyncio
+import hashlib
+from functools import cache, lru_cache
 from importlib.resources import files
 
+import orjson
+from fastapi import FastAPI, Request
 from starlette.responses import Response
 
+from app.api.conditional import IfNoneMatch
 from app.api.routes import Router
 from app.core.errors import NotFound
+from app.core.etags import matches
 
 FILES = {
     "swagger-ui-bundle.js": "text/javascript",
@@ -57,6 +66,16 @@ async def redoc() -> Response:
     return _page(REDOC_PAGE)
 
 
+@router.get("/openapi.json")
+async def document(request: Request, if_none_match: IfNoneMatch = None) -> Response:
+    """Serve the OpenAPI document. To make it takes seconds, so nobody else waits for the first who asks."""
+    content = await asyncio.to_thread(_document, request.app, request.scope.get("root_path", "").rstrip("/"))
+    headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
+    if if_none_match is not None and matches(if_none_match, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type="application/json", headers=headers)
+
+
 @router.get("/docs/files/{name}")
 async def file(name: str) -> Response:
     """Serve one of the pages' files."""
@@ -65,6 +84,12 @@ async def file(name: str) -> Response:
     if name not in FILES:
         raise FileNotFoundHere
     return _file(_content(name), FILES[name])
+
+
+@lru_cache(maxsize=4)
+def _document(app: FastAPI, root_path: str) -> bytes:
+    servers = {"servers": [{"url": root_path}]} if root_path else {}  # where it is mounted, as FastAPI says it
+    return orjson.dumps(app.openapi() | servers)
 
 
 @cache

@@ -1,6 +1,7 @@
 """The OpenAPI document: stable operation ids, and the errors that every operation shares."""
 
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any
 
 from fastapi import FastAPI
@@ -70,12 +71,14 @@ def event_stream(**events: dict[str, Any]) -> dict[str, Any]:
 
 
 def describe(app: FastAPI) -> None:
-    """Make `app.openapi()` return the whole document; it is made once."""
+    """Make `app.openapi()` return the whole document; it is made once, whichever thread asks first."""
+    making = Lock()
 
     def openapi() -> dict[str, Any]:
-        if not app.openapi_schema:
-            app.openapi_schema = _document(app)
-        return app.openapi_schema
+        with making:
+            if not app.openapi_schema:
+                app.openapi_schema = _document(app)
+            return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 

@@ -89,35 +89,65 @@ print(json.dumps([asyncio.run(ask()), found()["routers"]]))
     assert fresh(asked) == [[404, 404, 404, 404], []]
 
 
-@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.module)
-def test_a_room_alone_is_whole(room: Room):
-    """Its first request is answered, without rooms but what it shares with; all tables are known, and who is told."""
+@pytest.fixture(scope="module")
+def alone() -> dict[str, Any]:
+    """What the first request to each room finds, in a fork of a process that has imported none."""
     asked = f"""
+import os, traceback
 from app.main import app
 from app.db.runtime import open_runtime
-open_runtime(app.state.settings)
-async def ask():
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://lifevault.test") as client:
-        return (await client.get({PATHS[room.module]!r})).status_code
-status = asyncio.run(ask())
-routers = found()["routers"]
-from sqlalchemy.orm import configure_mappers
-from app.db.base import Base
-configure_mappers()
-targets = [key.column.table.name for table in Base.metadata.tables.values() for key in table.foreign_keys]
-from app.audit import policy
-from app.auth import acts, deletion
-from app.vault.sealed import legacy_keys
-told = [len(each) for each in (acts._recorders, deletion._objections, policy._answers, legacy_keys._finders)]
-print(json.dumps([status, routers, len(Base.metadata.tables), len(targets) > 100, told]))
-"""
-    tables = fresh("from app.models import Base\nprint(json.dumps(len(Base.metadata.tables)))")
 
-    status, routers, *rest = fresh(asked)
+def of(path):
+    open_runtime(app.state.settings)
+    async def ask():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://lifevault.test") as client:
+            return (await client.get(path)).status_code
+    status, routers = asyncio.run(ask()), found()["routers"]
+    from sqlalchemy.orm import configure_mappers
+    from app.db.base import Base
+    configure_mappers()
+    targets = [key.column.table.name for table in Base.metadata.tables.values() for key in table.foreign_keys]
+    from app.audit import policy
+    from app.auth import acts, deletion
+    from app.vault.sealed import legacy_keys
+    told = [len(each) for each in (acts._recorders, deletion._objections, policy._answers, legacy_keys._finders)]
+    return status, routers, len(Base.metadata.tables), len(targets) > 100, told
+
+def all_tables(_):
+    from app.models import Base
+    return len(Base.metadata.tables)
+
+def forked(work, argument):
+    reader, writer = os.pipe()
+    if not os.fork():
+        try:
+            os.write(writer, json.dumps(work(argument)).encode())
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    os.close(writer)
+    with open(reader) as answer:
+        text = answer.read()
+    assert os.wait()[1] == 0, argument
+    return json.loads(text)
+
+results = {{room: forked(of, path) for room, path in {PATHS!r}.items()}}
+print(json.dumps(results | {{"tables": forked(all_tables, None)}}))
+"""
+    results: dict[str, Any] = fresh(asked)
+    return results
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.module)
+def test_a_room_alone_is_whole(room: Room, alone: dict[str, Any]):
+    """Its first request is answered, without rooms but what it shares with; all tables are known, and who is told."""
+    status, routers, *rest = alone[room.module]
 
     assert status == OPEN_TO_ALL.get(room.module, 401)
     assert {room.module} <= set(routers) <= {room.module, *SHARED}
-    assert rest == [tables, True, [1, 1, 1, 1]]
+    assert rest == [alone["tables"], True, [1, 1, 1, 1]]
 
 
 def test_requests_that_come_while_a_room_is_imported_wait_for_it_and_others_do_not():

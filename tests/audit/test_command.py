@@ -33,6 +33,7 @@ def lifevault(*arguments: object, **settings: str) -> tuple[int, str]:
     return result.returncode, result.stdout + result.stderr
 
 
+@pytest.mark.slow
 async def test_the_command_names_the_first_entry_that_does_not_hold(own_database, postgres, tmp_path: Path):
     owner = await make_user()
     vault, other = await make_vault(owner), await make_vault(owner)

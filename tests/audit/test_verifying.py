@@ -34,7 +34,7 @@ from app.db.session import Actor, new_session, session_scope
 from tests.conftest import at, random_key
 from tests.factories import make_user, make_vault, principal_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 EDITS = int(os.environ.get("LIFEVAULT_TEST_AUDIT_EDITS", "120"))
 ENTRIES, SEEN = 14, 10  # of which a checkpoint has seen so many
 

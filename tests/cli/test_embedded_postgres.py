@@ -18,6 +18,8 @@ from app.cli.embedded.files import write_json
 from app.cli.embedded.postgres import PostgresUrls, embedded_postgres
 from tests.cli.programs import SLEEP, start, start_python
 
+pytestmark = pytest.mark.slow
+
 OWNER = """
 import sys
 from pathlib import Path

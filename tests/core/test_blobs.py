@@ -89,6 +89,7 @@ async def test_a_stream_that_breaks_off_leaves_nothing(store: BlobStore):
         await store.size("half")
 
 
+@pytest.mark.slow
 async def test_it_says_whether_the_store_is_there(store: BlobStore, monkeypatch: pytest.MonkeyPatch):
     await store.check()
 

@@ -41,6 +41,7 @@ def test_migrations_go_up_and_down_and_up_again_and_match_the_models(empty_datab
     command.check(config)  # raises when the models differ
 
 
+@pytest.mark.slow
 def test_of_several_that_migrate_at_once_all_but_one_wait(empty_database):
     """Indexes that are made concurrently wait for every statement that runs, and so for none of those who wait here."""
     code = "import sys; from tests.prepared import migrate; migrate(sys.argv[1])"

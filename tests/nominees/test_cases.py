@@ -13,7 +13,7 @@ from tests.factories import auth, make_user, principal_of
 from tests.nominees.conftest import ROOT, Legacy, rows_of
 from tests.notifications.smtp import changed_settings
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 DAY = timedelta(days=1)
 
 

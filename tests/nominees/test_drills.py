@@ -5,7 +5,7 @@ import pytest
 from tests.nominees.conftest import ROOT, Legacy, count, rows_of
 from tests.notifications.smtp import text_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def answered(legacy: Legacy, drill_id: str) -> dict[str, bool]:

@@ -42,7 +42,7 @@ from app.vault.service import Filters
 from tests.factories import TestUser, make_item, make_user, make_vault, principal_of
 from tests.nominees.conftest import rows_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 SCHEDULES = int(os.environ.get("LIFEVAULT_TEST_SCHEDULES", "12"))
 Result = TypeVar("Result")
 DAY = timedelta(days=1)

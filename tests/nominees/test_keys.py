@@ -27,7 +27,7 @@ from tests.vault.test_rotation import rotate
 
 __all__ = ["family", "founded"]
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 def words_on(page: pypdfium2.PdfPage) -> str:

@@ -7,7 +7,7 @@ import pytest
 from tests.nominees.conftest import Legacy, rows_of
 from tests.nominees.test_visits import released_to
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 ENTRIES = (
     "SELECT action, actor_kind, actor_id FROM audit_entries WHERE chain_id = :id AND action LIKE 'nominees.%' "
     "ORDER BY sequence"

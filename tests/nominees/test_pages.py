@@ -8,7 +8,7 @@ import pytest
 from tests.nominees.conftest import ROOT, Legacy
 from tests.notifications.smtp import text_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 LINKS = f"{ROOT}/links"
 
 

@@ -6,7 +6,7 @@ from tests.factories import auth
 from tests.nominees.conftest import ROOT, Legacy, count, rows_of
 from tests.notifications.smtp import text_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def test_what_was_asked_for_is_released_after_every_warning_and_closed_again(legacy: Legacy):

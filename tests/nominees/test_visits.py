@@ -15,7 +15,7 @@ from tests.nominees.conftest import ROOT, Legacy, Nominee, rows_of
 from tests.notifications.smtp import changed_settings
 from tests.payments.books.conftest import make_family, make_subscription, set_subscription
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def released_to(legacy: Legacy, **values: object) -> tuple[Nominee, str]:

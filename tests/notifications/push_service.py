@@ -15,6 +15,7 @@ from typing import Any
 import playwright
 
 from app.notifications.push.vapid import unpadded
+from tests.serving import POLL_SECONDS
 
 BUNDLED = Path(playwright.__file__).parent / "driver" / "node"
 NODE = str(BUNDLED) if BUNDLED.exists() else shutil.which("node")
@@ -70,7 +71,7 @@ def push_service(context: ssl.SSLContext | None = None, host: str = "127.0.0.1")
     if context:
         server.socket = context.wrap_socket(server.socket, server_side=True)
     service.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True)
     thread.start()
     try:
         yield service

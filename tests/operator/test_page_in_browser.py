@@ -45,9 +45,14 @@ class Watched:
         self.foreign: list[str] = []
         self.errors: list[str] = []
         page.set_default_timeout(60_000)
-        page.on("requestfailed", lambda request: self.failed.append(request.url))
+        page.on("requestfailed", self.note)
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def note(self, request: Any) -> None:
+        """What the page gives up itself, as it is left, has not failed."""
+        if request.failure != "net::ERR_ABORTED":
+            self.failed.append(request.url)
 
     async def let_through(self, route: Any) -> None:
         if route.request.url.startswith(self.url):

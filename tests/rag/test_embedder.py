@@ -15,6 +15,7 @@ import pytest
 
 from app.rag import minilm
 from app.rag.embedder import EmbeddingFailed, HttpEmbedder, MiniLMEmbedder
+from tests.serving import POLL_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +114,7 @@ def endpoint(answer: Callable[[dict[str, Any]], tuple[int, Any]]) -> Iterator[tu
             """Quiet."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,))
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_port}/v1/", asked

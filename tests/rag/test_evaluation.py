@@ -26,6 +26,7 @@ PASSPORT, *OTHERS = (
 SMALL = Path(defences.__file__).parent / "small"
 
 
+@pytest.mark.slow
 def test_the_small_set_reaches_every_goal(tmp_path: Path):
     code, output = lifevault(tmp_path, "eval", "--gate", "--json")
 
@@ -39,6 +40,7 @@ def test_the_small_set_reaches_every_goal(tmp_path: Path):
     assert all(figure["measured_by"] for figure in figures if figure["value"] is None)
 
 
+@pytest.mark.slow
 def test_a_goal_that_is_missed_ends_the_command_with_1(tmp_path: Path):
     folder = tmp_path / "set"
     (folder / "family").mkdir(parents=True)

@@ -254,6 +254,7 @@ def test_fields_survive_the_way_to_the_database():
     assert decode(1, encode(found)) == found
 
 
+@pytest.mark.slow
 def test_a_page_of_numbers_does_not_take_long_or_overflow():
     pages = [Page(number, "Policy no 12345 due 1.1.2027 EUR 5,00 " * 80) for number in range(1, 120)]
     hostile = [

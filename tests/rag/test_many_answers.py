@@ -111,6 +111,7 @@ async def run(client: httpx.AsyncClient, shelf: Shelf, words: str) -> tuple[str,
     return f"agent, {shown['model']}", shown["output"], shown["citations"]
 
 
+@pytest.mark.slow
 async def test_every_citation_of_every_answer_is_what_stands_on_its_page(client: httpx.AsyncClient, shelf: Shelf):
     chance, models, cited = random.Random(SEED), Counter[str](), 0
     with serve() as model:

@@ -18,7 +18,7 @@ from tests.factories import make_member, make_user, make_vault
 from tests.rag.asking import POLICY, auth, upload
 from tests.rag.old_shards import build_old_shard
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 QUESTION = "What is the excess for a comprehensive claim?"
 

@@ -140,6 +140,7 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes]]] = {
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
+@pytest.mark.slow
 async def test_a_file_made_to_do_harm_ends_in_time(bomb: str) -> None:
     name, make = BOMBS[bomb]
     content = make()
@@ -199,6 +200,7 @@ async def test_nothing_that_a_file_refers_to_is_fetched() -> None:
     assert seen == []
 
 
+@pytest.mark.slow
 async def test_an_error_that_nobody_foresaw_is_told_by_its_class_only() -> None:
     parts = b"".join(b'Content-Type: multipart/mixed; boundary="%d"\n\n--%d\n' % (n, n) for n in range(3_000))
     content = b"MIME-Version: 1.0\n" + parts + b"\nThe secret word"

@@ -32,7 +32,7 @@ from tests.prepared import alembic_config
 from tests.rag.asking import POLICY, upload
 from tests.rag.test_evaluation import SMALL
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 QUESTIONS = (
     "When does Lena's passport expire?",

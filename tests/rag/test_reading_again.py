@@ -26,7 +26,7 @@ from tests.rag.parsing_files import mail, scanned_pdf
 from tests.rag.parsing_reader import kill_the_reader
 from tests.rag.provider import DIMENSIONS, serve
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 LONG = "\f".join(f"Page {number} says that the boiler was serviced {number} times." for number in range(1, 41))
 EMBEDDER = "test-embedder"

@@ -297,6 +297,7 @@ def test_a_rotation_changes_every_key_and_keeps_every_vault(family):
 
 
 @pytest.mark.parametrize(("name", "answer_lost"), [("carol", False), ("carol", True), ("bob", False)])
+@pytest.mark.slow
 def test_a_rotation_cut_off_at_any_write_loses_nothing_and_goes_on(family, name, answer_lost):
     """Carol also begins a new epoch; Bob, an editor, only brings his new keys."""
     crashes = 0

@@ -15,6 +15,7 @@ from app.sealed.members import Member, MemberList, Role
 from app.sealed.names import members_name
 
 
+@pytest.mark.slow
 def test_the_same_sheets_open_the_vault_after_100_rotations_and_another_identity_of_the_owner(family):
     plan, secret, alice = uuid4(), os.urandom(32), family.client("alice")
     sheets, words = share_among_three(secret, 2, 3), alice.fingerprint

@@ -274,6 +274,7 @@ async def test_two_workers_at_one_import_bring_everything_once(client: httpx.Asy
     assert len(await rows_of("SELECT id FROM vault_items WHERE vault_id = :vault", vault=scene.vault.id)) == 301
 
 
+@pytest.mark.slow
 async def test_ten_thousand_entries_are_brought(client: httpx.AsyncClient, settings: Settings, scene: Scene):
     rows = [[f"Entry {number}", f"https://{number}.example", "ann", f"secret {number}"] for number in range(10_000)]
     accepted = await send(client, scene, table(["name", "url", "username", "password"], *rows))

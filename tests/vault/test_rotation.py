@@ -27,6 +27,8 @@ from tests.conftest import random_key
 from tests.factories import auth, make_document, make_item, make_member
 from tests.vault.conftest import Scene, cells_of, invite, rows_of
 
+pytestmark = pytest.mark.slow
+
 LONGEST_REQUEST_SECONDS = 3  # on a busy machine; an exchange waits for as long, so that nothing is written too late
 
 

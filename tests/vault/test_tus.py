@@ -419,6 +419,7 @@ def send_slowly(url: str, headers: dict[str, str], content: bytes, stop: threadi
         httpx.patch(url, content=pieces(), headers=headers | TUS | STREAM | {"Upload-Offset": "0"}, timeout=60)
 
 
+@pytest.mark.slow
 async def test_a_real_client_goes_on_after_the_api_was_killed_in_the_middle_of_a_request(
     settings: Settings, scene: Scene
 ):

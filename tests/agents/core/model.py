@@ -98,7 +98,8 @@ def serve() -> Iterator[Model]:
     """The model on a free port, in a thread."""
     model = Model()
     app = Starlette(routes=[Route("/v1/chat/completions", model.chat, methods=["POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", lifespan="off"))
+    config = uvicorn.Config(app, port=0, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -1,5 +1,6 @@
 """Tools by which an agent sums up, compares, writes and reminds: in scope only, and with effects only when allowed."""
 
+import re
 from typing import Any
 
 import httpx
@@ -94,7 +95,7 @@ async def test_a_strangers_document_is_not_there(
         run = await rested(client, home, run)
 
     assert (run["state"], run["output"]) == ("succeeded", "It was not possible.")
-    assert "540" not in result(model)
+    assert not re.search(r"\b540\b", result(model))
     assert await ids_of(client, home) == [mine]
 
 

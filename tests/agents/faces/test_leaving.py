@@ -19,6 +19,8 @@ from tests.agents.faces.test_fronts import AG_UI, VERCEL, ag_ui_body, user, verc
 from tests.factories import principal_of
 from tests.vault.conftest import rows_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("path", [VERCEL, AG_UI])
 async def test_a_run_goes_on_when_its_front_end_hangs_up(

@@ -12,6 +12,8 @@ from tests.agents.core.people import RUNS, Home
 from tests.agents.faces.clients import QUESTION, client_of, key_of
 from tests.factories import auth, make_user
 
+pytestmark = pytest.mark.slow
+
 ASSISTANT = "lifevault/assistant"
 ASKED = [{"role": "user", "content": QUESTION}]
 WEATHER = {

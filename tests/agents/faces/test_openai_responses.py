@@ -15,6 +15,8 @@ from tests.agents.faces.clients import QUESTION, client_of, key_of
 from tests.conftest import drain_jobs
 from tests.factories import make_user
 
+pytestmark = pytest.mark.slow
+
 ASSISTANT = "lifevault/assistant"
 WEATHER = {"type": "function", "name": "weather", "parameters": {"type": "object"}, "strict": False}
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)

@@ -17,6 +17,8 @@ from tests.agents.faces.clients import QUESTION, key_of
 from tests.conftest import drain_jobs
 from tests.factories import auth, make_user
 
+pytestmark = pytest.mark.slow
+
 WHOLE = ["started", "step", "tool_call", "tool_result", "step", "text", "done"]
 
 

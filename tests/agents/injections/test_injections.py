@@ -59,6 +59,7 @@ async def tried(client: httpx.AsyncClient, papers: Papers, carrier: Carrier, ord
 
 
 @pytest.mark.parametrize("carrier", CARRIERS, ids=lambda carrier: carrier.name)
+@pytest.mark.slow
 async def test_a_model_that_obeys_what_a_document_says_does_nothing_and_sends_nothing_away(
     client: httpx.AsyncClient,
     settings: Settings,

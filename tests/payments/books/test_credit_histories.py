@@ -26,6 +26,8 @@ from app.payments.services.lots import withdrawn_of
 from tests.payments.books.conftest import audit_of, rows_of
 from tests.payments.books.test_credits import bare_family, grant, take_back
 
+pytestmark = pytest.mark.slow
+
 Result = TypeVar("Result")
 LONG = timedelta(days=300)
 HOLDS = int(os.environ.get("LIFEVAULT_TEST_HOLDS", "1600"))  # the long run: 20000
@@ -154,7 +156,6 @@ async def test_any_history_of_credits_ends_as_the_sums_say(runtime: Runtime):
     await run_histories(examples=12, steps=12)
 
 
-@pytest.mark.slow
 async def test_any_long_history_of_credits_ends_as_the_sums_say(runtime: Runtime):
     await run_histories(examples=HISTORIES, steps=30)
 
@@ -220,7 +221,6 @@ async def test_many_workers_share_the_credits_of_one_family_exactly(runtime: Run
     await under_load(postgres, families, workers=16, holds=800)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 8], ids=["one family", "eight families"])
 async def test_sixty_four_workers_and_many_holds_lose_nothing(
     runtime: Runtime, postgres: PostgresUrls, count: int, capsys: pytest.CaptureFixture[str]

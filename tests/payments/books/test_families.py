@@ -285,6 +285,7 @@ async def test_the_family_of_a_deleted_account_goes_home(client, payer):
     assert events[0].told >= 1
 
 
+@pytest.mark.slow
 async def test_sixty_four_people_who_claim_at_once_never_exceed_the_seats(runtime: Runtime, enforced: None):
     family_id, owner = await make_family()
     wide = await make_plan({"seats": 100})

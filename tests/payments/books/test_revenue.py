@@ -23,6 +23,8 @@ from tests.factories import auth, make_user
 from tests.notifications.smtp import changed_settings
 from tests.payments.books.conftest import make_family, make_invoice, make_subscription, rows_of
 
+pytestmark = pytest.mark.slow
+
 JANUARY = datetime(2031, 1, 1, tzinfo=UTC)
 YEAR = datetime(2032, 1, 1, tzinfo=UTC)
 

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import text
 
 from app.db.session import session_scope
@@ -10,6 +11,8 @@ from app.payments.services.reconciliation import EVENTS_KEPT, reconcile
 from tests.conftest import drain_jobs
 from tests.factories import TestUser, auth
 from tests.payments.outbound.conftest import Shop, advance
+
+pytestmark = pytest.mark.slow
 
 Json = dict[str, Any]
 

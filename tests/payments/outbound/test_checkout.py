@@ -185,6 +185,7 @@ async def test_a_coupon_comes_back_from_a_checkout_that_was_closed(shop: Shop, p
     assert await used(coupon) == 0
 
 
+@pytest.mark.slow
 async def test_of_32_checkouts_at_once_as_many_get_the_coupon_as_its_cap_says(shop: Shop):
     coupon = await make_coupon(max_uses=5)
     payers = [(await make_payer())[1] for _ in range(32)]

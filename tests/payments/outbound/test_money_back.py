@@ -14,7 +14,7 @@ from tests.factories import TestUser, auth, make_user
 from tests.payments.outbound.conftest import PAYMENTS, Shop, end_leases, operations_of, payments_of
 from tests.payments.outbound.people import make_payer, operating, problem
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.factories import TestUser
 from tests.payments.outbound.conftest import Shop, advance, end_leases, operations_of, payments_of
 from tests.payments.outbound.people import make_payer, problem
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 FAMILY = {"plan": "family", "interval": "month"}
 SEQUENCES = int(os.environ.get("LIFEVAULT_TEST_CHANGES", "8"))
 
@@ -303,7 +303,6 @@ async def walk(shop: Shop, seeds: range, steps: int) -> list[str]:
     return came
 
 
-@pytest.mark.slow
 async def test_previews_are_charged_to_the_cent_over_many_sequences_of_changes(shop: Shop):
     came = await walk(shop, range(1_000, 1_000 + SEQUENCES), 4)
 

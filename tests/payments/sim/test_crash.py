@@ -7,6 +7,8 @@ import pytest
 
 from tests.payments.sim.receiver import receiving
 
+pytestmark = pytest.mark.slow
+
 
 async def busy(simulator, acknowledged: list[str], count: int) -> None:
     async with httpx.AsyncClient(base_url=simulator.url, headers=simulator.headers, timeout=5) as client:
@@ -18,7 +20,6 @@ async def busy(simulator, acknowledged: list[str], count: int) -> None:
             acknowledged.append(answer.json()["id"])
 
 
-@pytest.mark.slow
 async def test_a_kill_in_the_middle_of_the_load_loses_nothing_that_was_acknowledged(make_simulator):
     simulator = make_simulator()
     simulator.start()

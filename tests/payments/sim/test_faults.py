@@ -55,6 +55,7 @@ async def test_a_dropped_answer_has_been_done_and_the_same_key_tells(market):
     assert [each.id for each in (await market.v1.customers.list_async()).data] == [again.id]
 
 
+@pytest.mark.slow
 async def test_the_sdk_gets_through_half_of_it_by_trying_again(simulator):
     await simulator.control("/faults", {"drop_answers": 0.3, "fail_answers": 0.2, "seed": 1})
     async with simulator.sdk(retries=10) as sdk:

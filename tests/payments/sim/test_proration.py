@@ -3,6 +3,7 @@
 import copy
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +11,8 @@ from app.payments.sim import resources
 from app.payments.sim.core.perform import perform
 from app.payments.sim.core.setup import Setup
 from app.payments.sim.core.store import Store
+
+pytestmark = pytest.mark.slow
 
 assert resources.__all__  # importing them registers their calls
 START = 1_800_000_000

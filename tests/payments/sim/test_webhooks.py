@@ -108,6 +108,7 @@ async def test_faults_come_the_same_way_for_the_same_seed(market):
     assert len(seen[0]) > len(set(seen[0]))
 
 
+@pytest.mark.slow
 async def test_reordered_events_overtake_each_other(market):
     async with receiving(market.simulator) as receiver:
         await market.simulator.control("/faults", {"seed": 3, "reorder": 0.5})

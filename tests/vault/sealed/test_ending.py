@@ -17,6 +17,8 @@ from tests.factories import auth
 from tests.vault.sealed.conftest import People
 from tests.vault.sealed.home import VAULTS, in_thread, introduce, invite, let_in, make_person, rows
 
+pytestmark = pytest.mark.slow
+
 OF_VAULTS = ("heads", "lists", "wraps", "epochs", "items", "revisions", "chunks", "dues", "candidates")
 
 

@@ -66,6 +66,7 @@ async def doomed(runtime: Runtime) -> AsyncIterator[Doomed]:
     await process.wait()
 
 
+@pytest.mark.slow
 async def test_an_exchange_of_keys_that_is_killed_loses_nothing_and_goes_on(people: People, doomed: Doomed):
     chance = random.Random(SEED)
     person, bob = await make_person(people.client, "Hana"), people.bob
