@@ -13,6 +13,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from app.core.plain import written
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 _CLEAN = r"[^\x00-\x08\x0b\x0c\x0e-\x1f]*"
 CLEAN_PATTERN = f"^{_CLEAN}$"
@@ -65,7 +67,8 @@ class ResponseModel(BaseModel):
 
     def to_json(self) -> bytes:
         """The answer as JSON in UTF-8, by the names of the contract."""
-        return self.__pydantic_serializer__.to_json(self, by_alias=True)
+        written_plainly = written(self)
+        return self.__pydantic_serializer__.to_json(self, by_alias=True) if written_plainly is None else written_plainly
 
 
 class Page(ResponseModel):
