@@ -1,12 +1,17 @@
 """The OpenAPI document is complete, and its pages need no other host."""
 
+import asyncio
 import re
 from shutil import which
 
+import httpx
 import pytest
 from openapi_spec_validator import validate
 
 from app.api.faces import face_of
+from app.db.runtime import Runtime
+from app.main import create_app
+from tests.conftest import application
 
 pytestmark = pytest.mark.anyio
 CHROMIUM = which("chromium") or which("chromium-browser") or which("google-chrome")
@@ -26,6 +31,39 @@ def operations(document):
 async def test_the_document_is_valid_openapi_3_1(document):
     assert document["openapi"].startswith("3.1")
     validate(document)
+
+
+async def test_who_has_the_document_is_not_sent_it_again(client):
+    first = await client.get("/openapi.json")
+
+    again = await client.get("/openapi.json", headers={"If-None-Match": first.headers["etag"]})
+    other = await client.get("/openapi.json", headers={"If-None-Match": '"another"'})
+
+    tag = first.headers["etag"].removeprefix("W/")  # it was compressed
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    assert (other.status_code, other.content) == (200, first.content)
+    assert first.headers["cache-control"] == "no-cache"
+
+
+async def test_others_are_answered_while_the_document_is_made(runtime: Runtime):
+    transport = httpx.ASGITransport(create_app(runtime.settings))
+    async with httpx.AsyncClient(transport=transport, base_url="http://lifevault.test") as client:
+        await client.get("/health/live")
+        made = asyncio.create_task(client.get("/openapi.json"))
+        meanwhile = 0
+        while not made.done():
+            meanwhile += (await client.get("/health/live")).is_success
+
+    assert (await made).json()["openapi"].startswith("3.1")
+    assert meanwhile > 10
+
+
+async def test_a_document_below_a_path_says_where_the_api_is(runtime: Runtime):
+    transport = httpx.ASGITransport(application(runtime.settings), root_path="/family")
+    async with httpx.AsyncClient(transport=transport, base_url="http://lifevault.test") as client:
+        document = (await client.get("/family/openapi.json")).json()
+
+    assert document["servers"] == [{"url": "/family"}]
 
 
 async def test_every_operation_has_a_tag_a_description_a_stable_id_and_its_errors(document):
