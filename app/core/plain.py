@@ -62,6 +62,8 @@ def default_of(model: type[BaseModel]) -> Default | None:
 
 def _models_of(model: type[BaseModel]) -> frozenset[type] | None:
     """The classes that a plain class is made of."""
+    if not model.__pydantic_complete__:  # it is made with the first object, or never if others hold all objects of it
+        model.model_rebuild()
     found = set[type]()
     for schema in _within(cast(Schema, model.__pydantic_core_schema__)):
         if schema["type"] not in KINDS or any(schema.get(name) for name in SPECIAL):

@@ -163,6 +163,20 @@ def test_what_says_how_it_is_written_is_left_to_pydantic(kind: type[ResponseMode
     assert answer.to_json() == by_pydantic(answer)
 
 
+def test_a_class_whose_objects_were_made_by_another_is_looked_at_all_the_same():
+    class Inner(ResponseModel):
+        name: Annotated[str, PlainSerializer(str.upper)]
+
+    class Outer(ResponseModel):
+        inner: Inner
+
+    outer = Outer.model_validate({"inner": {"name": "Ada"}})
+
+    assert not Inner.__pydantic_complete__
+    assert outer.inner.to_json() == b'{"name":"ADA"}'
+    assert outer.to_json() == b'{"inner":{"name":"ADA"}}'
+
+
 def test_a_class_beside_one_that_is_made_of_it_is_left_to_pydantic():
     Both.model_rebuild()
 
