@@ -6,6 +6,7 @@ import gc
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from datetime import datetime
 from itertools import product
 from uuid import UUID, uuid4
 
@@ -21,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import tasks
 from app.cli.embedded.postgres import PostgresUrls, embedded_postgres
 from app.cli.embedded.valkey import embedded_valkey
-from app.core.clock import new_id
+from app.core.clock import utc_now
 from app.core.config import Settings, load_settings
 from app.core.logging import configure_logging
 from app.db import runtime as runtimes
@@ -56,7 +57,7 @@ LONGEST = (
 GARBAGE = 50_000  # objects between two collections: applications and their models are not garbage
 assert tasks.__all__  # importing them registers every package's tasks
 applications: deque[tuple[Settings, FastAPI]] = deque(maxlen=8)
-first_ids: deque[UUID] = deque(maxlen=1)
+beginnings: deque[datetime] = deque(maxlen=1)
 configure_logging()  # pytest shows the lines beside a failure
 
 
@@ -185,9 +186,9 @@ async def client(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def first_id() -> None:
-    """From where on ids are those of the tests of this file."""
-    first_ids.append(new_id())
+def beginning() -> None:
+    """From when on rows are those of the tests of this file."""
+    beginnings.append(utc_now())
 
 
 async def drain_jobs(settings: Settings, rounds: int = 20) -> list[UUID]:
@@ -196,8 +197,8 @@ async def drain_jobs(settings: Settings, rounds: int = 20) -> list[UUID]:
     What the tests of other files have left is forgotten.
     """
     async with session_scope() as session:
-        for first, table in product(first_ids, (OutboxEvent, Job)):
-            await session.execute(delete(table).where(table.id < first))
+        for beginning, table in product(beginnings, (OutboxEvent, Job)):
+            await session.execute(delete(table).where(table.created_at < beginning))
     ran = []
     for _ in range(rounds):
         async with session_scope() as session:
