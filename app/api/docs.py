@@ -15,7 +15,7 @@ from starlette.responses import Response
 from app.api.conditional import IfNoneMatch
 from app.api.routes import Router
 from app.core.errors import NotFound
-from app.core.etags import matches
+from app.core.etags import etag, matches
 
 FILES = {
     "swagger-ui-bundle.js": "text/javascript",
@@ -69,9 +69,9 @@ async def redoc() -> Response:
 @router.get("/openapi.json")
 async def document(request: Request, if_none_match: IfNoneMatch = None) -> Response:
     """Serve the OpenAPI document. To make it takes seconds, so nobody else waits for the first who asks."""
-    content = await asyncio.to_thread(_document, request.app, request.scope.get("root_path", "").rstrip("/"))
-    headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
-    if if_none_match is not None and matches(if_none_match, headers["ETag"]):
+    content, tag = await asyncio.to_thread(_document, request.app, request.scope.get("root_path", "").rstrip("/"))
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    if if_none_match is not None and matches(if_none_match, tag):
         return Response(status_code=304, headers=headers)
     return Response(content, media_type="application/json", headers=headers)
 
@@ -87,9 +87,11 @@ async def file(name: str) -> Response:
 
 
 @lru_cache(maxsize=4)
-def _document(app: FastAPI, root_path: str) -> bytes:
+def _document(app: FastAPI, root_path: str) -> tuple[bytes, str]:
+    """The document and its tag."""
     servers = {"servers": [{"url": root_path}]} if root_path else {}  # where it is mounted, as FastAPI says it
-    return orjson.dumps(app.openapi() | servers)
+    content = orjson.dumps(app.openapi() | servers)
+    return content, etag(hashlib.sha256(content).hexdigest()[:32])
 
 
 @cache

@@ -67,8 +67,8 @@ class ResponseModel(BaseModel):
 
     def to_json(self) -> bytes:
         """The answer as JSON in UTF-8, by the names of the contract."""
-        written_plainly = written(self)
-        return self.__pydantic_serializer__.to_json(self, by_alias=True) if written_plainly is None else written_plainly
+        content = written(self)
+        return self.__pydantic_serializer__.to_json(self, by_alias=True) if content is None else content
 
 
 class Page(ResponseModel):
