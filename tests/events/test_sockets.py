@@ -26,6 +26,8 @@ from tests.notifications.smtp import changed_settings
 from tests.serving import served
 from tests.vault.conftest import Scene, scene
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["scene"]
 SECRET = "kestrelmarble"
 

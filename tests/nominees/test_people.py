@@ -8,7 +8,7 @@ from tests.factories import auth, make_user
 from tests.nominees.conftest import ROOT, Legacy, rows_of
 from tests.notifications.smtp import html_of, text_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def test_somebody_is_named_without_an_account_and_accepts_by_the_letter(legacy: Legacy):

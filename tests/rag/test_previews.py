@@ -21,7 +21,7 @@ from tests.vault.conftest import Scene, rows_of, run_jobs, scene
 from tests.vault.test_uploads import blob_folder, files_in
 
 __all__ = ["scene"]
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 MARKER = "Marker-of-a-camera-0123456789"
 LEFT, RIGHT = (200, 0, 0), (0, 0, 200)
 

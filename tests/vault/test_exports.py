@@ -29,6 +29,8 @@ from tests.vault.import_files import records
 from tests.vault.test_imports_jobs import bring
 from tests.vault.test_uploads import blob_folder, files_in
 
+pytestmark = pytest.mark.slow
+
 EXPORTS = "/v1/vault/exports"
 PASSPHRASE = "seven green kettles on the shelf"
 SCAN = os.urandom(600_000)

@@ -17,6 +17,8 @@ from tests.agents.core.people import RUNS, Home, make_home, run_agent
 from tests.conftest import drain_jobs
 from tests.factories import auth, make_user, principal_of
 
+pytestmark = pytest.mark.slow
+
 SCOPES = "vault:read vault:write rag:ask agents:run"
 
 

@@ -16,6 +16,8 @@ from tests.agents.core.test_approvals import decide, rested
 from tests.conftest import drain_jobs
 from tests.factories import make_document, make_user, make_vault
 
+pytestmark = pytest.mark.slow
+
 YEARS = tuple(
     f"Car insurance {year}.\n\nPolicy number: TQ-447{year}. The insurance ends on 31 December {year}.\n\n"
     f"The annual premium is {premium} euros. You bear an excess of 350 euros.\n".encode()

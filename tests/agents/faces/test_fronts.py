@@ -15,6 +15,8 @@ from tests.agents.core.people import RUNS, Home
 from tests.agents.faces.clients import QUESTION, key_of
 from tests.factories import auth, make_user
 
+pytestmark = pytest.mark.slow
+
 VERCEL, AG_UI = (f"/v1/agents/{ASSISTANT.id}/{name}" for name in ("vercel", "ag-ui"))
 EVENT: TypeAdapter[Any] = TypeAdapter(Event)
 

@@ -19,7 +19,7 @@ from app.vault.types import record_types
 from tests.conftest import drain_jobs
 from tests.factories import auth, make_document, make_member, make_user, make_vault
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 PASSPORT = (
     b"PASSPORT. Surname: Lindqvist. Given name: Astrid. Passport number KX1598154. Nationality: Swedish.\n"

@@ -26,6 +26,8 @@ from tests.payments.books.conftest import (
 )
 from tests.payments.books.test_credits import balance
 
+pytestmark = pytest.mark.slow
+
 DOCUMENTS = "/v1/vault/documents"
 ASK = "/v1/rag/ask"
 

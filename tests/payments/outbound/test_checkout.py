@@ -17,7 +17,7 @@ from tests.factories import TestUser, make_user
 from tests.payments.outbound.conftest import Shop, end_leases, operations_of, payments_of, provider_id_of
 from tests.payments.outbound.people import make_coupon, make_payer, problem
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 PLAN = {"plan": "plus", "interval": "month"}
 
 
@@ -185,7 +185,6 @@ async def test_a_coupon_comes_back_from_a_checkout_that_was_closed(shop: Shop, p
     assert await used(coupon) == 0
 
 
-@pytest.mark.slow
 async def test_of_32_checkouts_at_once_as_many_get_the_coupon_as_its_cap_says(shop: Shop):
     coupon = await make_coupon(max_uses=5)
     payers = [(await make_payer())[1] for _ in range(32)]
