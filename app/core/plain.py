@@ -28,10 +28,8 @@ INSIDE: Final = (
     *("schema", "items_schema", "keys_schema", "values_schema", "strict_schema", "lax_schema"),
     *("json_schema", "python_schema", "fields", "choices", "steps", "definitions"),
 )
-SPECIAL: Final = (
-    *("serialization", "serialization_alias", "serialization_exclude", "exclude"),
-    *("computed_fields", "extras_schema", "root_model"),
-)
+SPECIAL: Final = ("ser", "polymorphic_ser", "computed_fields", "extras_schema", "root_model")
+"""What the facts begin with, in a schema or its configuration, that say how something is serialised."""
 
 
 def written(answer: BaseModel) -> bytes | None:
@@ -66,13 +64,12 @@ def _models_of(model: type[BaseModel]) -> frozenset[type] | None:
         model.model_rebuild()
     found = set[type]()
     for schema in _within(cast(Schema, model.__pydantic_core_schema__)):
-        if schema["type"] not in KINDS or any(schema.get(name) for name in SPECIAL):
+        if schema["type"] not in KINDS or _is_special(schema | schema.get("config", {})):
             return None
         if schema["type"] == "model":
-            cls = schema["cls"]
-            if schema.get("config", {}).get("extra_fields_behavior") == "allow" or _keeps_properties(cls):
+            if _keeps_properties(schema["cls"]):
                 return None
-            found.add(cls)
+            found.add(schema["cls"])
     related = any(issubclass(one, other) for one, other in permutations(found, 2))
     return None if related else frozenset(found)
 
@@ -87,6 +84,11 @@ def _within(schema: Any) -> Iterator[Schema]:
         yield schema
         for name in INSIDE:
             yield from _within(schema.get(name))
+
+
+def _is_special(facts: Schema) -> bool:
+    is_open = "allow" in (facts.get("extra_behavior"), facts.get("extra_fields_behavior"))
+    return is_open or any(value and name.startswith(SPECIAL) for name, value in facts.items())
 
 
 def _keeps_properties(cls: type) -> bool:

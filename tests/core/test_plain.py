@@ -116,6 +116,14 @@ class Excluded(ResponseModel):
     name: str = Field(exclude=True)
 
 
+class ExcludedAtTimes(ResponseModel):
+    name: str = Field(exclude_if=lambda name: name == "Ada")
+
+
+class InSeconds(ResponseModel, ser_json_temporal="seconds"):
+    name: str
+
+
 class Own(ResponseModel):
     name: Annotated[str, PlainSerializer(str.upper)]
 
@@ -153,7 +161,7 @@ class Both(ResponseModel):
     secret: SecretLeaf
 
 
-@pytest.mark.parametrize("kind", [Aliased, Excluded, Own, Method, Computed, Kept, Open])
+@pytest.mark.parametrize("kind", [Aliased, Excluded, ExcludedAtTimes, InSeconds, Own, Method, Computed, Kept, Open])
 def test_what_says_how_it_is_written_is_left_to_pydantic(kind: type[ResponseModel]):
     answer = kind(name="Ada")
     if isinstance(answer, Kept):
