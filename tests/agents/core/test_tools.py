@@ -1,6 +1,5 @@
 """Tools by which an agent sums up, compares, writes and reminds: in scope only, and with effects only when allowed."""
 
-import re
 from typing import Any
 
 import httpx
@@ -97,7 +96,8 @@ async def test_a_strangers_document_is_not_there(
         run = await rested(client, home, run)
 
     assert (run["state"], run["output"]) == ("succeeded", "It was not possible.")
-    assert not re.search(r"\b540\b", result(model))
+    marks = ("result begins ---", "result ends ---")  # with random digits before
+    assert "540" not in "".join(line for line in result(model).splitlines() if not line.endswith(marks))
     assert await ids_of(client, home) == [mine]
 
 
