@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,7 +22,7 @@ from tests.auth.test_accounts import new_email, sign_in
 from tests.auth.test_api_keys import bearer, grow_old
 from tests.factories import auth, make_user
 from tests.notifications.smtp import changed_settings
-from tests.serving import POLL_SECONDS
+from tests.serving import in_thread
 
 pytestmark = pytest.mark.anyio
 ISSUER, AUDIENCE = "https://accounts.example.com/", "lifevault"
@@ -100,7 +99,7 @@ class JwksServer:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/jwks.json"
-        threading.Thread(target=self.server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
+        in_thread(self.server)
 
     @property
     def key(self) -> SigningKey:

@@ -4,7 +4,6 @@ import json
 import shutil
 import ssl
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import Any
 import playwright
 
 from app.notifications.push.vapid import unpadded
-from tests.serving import POLL_SECONDS
+from tests.serving import in_thread
 
 BUNDLED = Path(playwright.__file__).parent / "driver" / "node"
 NODE = str(BUNDLED) if BUNDLED.exists() else shutil.which("node")
@@ -71,8 +70,7 @@ def push_service(context: ssl.SSLContext | None = None, host: str = "127.0.0.1")
     if context:
         server.socket = context.wrap_socket(server.socket, server_side=True)
     service.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True)
-    thread.start()
+    thread = in_thread(server)
     try:
         yield service
     finally:

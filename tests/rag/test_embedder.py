@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ import pytest
 
 from app.rag import minilm
 from app.rag.embedder import EmbeddingFailed, HttpEmbedder, MiniLMEmbedder
-from tests.serving import POLL_SECONDS
+from tests.serving import in_thread
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +113,7 @@ def endpoint(answer: Callable[[dict[str, Any]], tuple[int, Any]]) -> Iterator[tu
             """Quiet."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(POLL_SECONDS,))
-        thread.start()
+        thread = in_thread(server)
         try:
             yield f"http://127.0.0.1:{server.server_port}/v1/", asked
         finally:

@@ -6,7 +6,6 @@ import os
 import queue
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 from uuid import uuid4
 
 import httpx
+
+from tests.serving import in_thread
 
 Json = dict[str, Any]
 SECONDS = 120
@@ -40,7 +41,7 @@ class Function:
         self._events: queue.Queue[Json] = queue.Queue()
         self._answers: queue.Queue[tuple[str, Any]] = queue.Queue()
         self._server = RuntimeApi(("127.0.0.1", 0), self._routes())
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        in_thread(self._server)
         own = {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_port}", "_HANDLER": handler}
         command = [sys.executable, "-m", "awslambdaric", handler]
         self.process = subprocess.Popen(

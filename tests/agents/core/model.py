@@ -15,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from tests.serving import SHUTDOWN_SECONDS
+
 
 @dataclass(frozen=True)
 class Says:
@@ -98,7 +100,9 @@ def serve() -> Iterator[Model]:
     """The model on a free port, in a thread."""
     model = Model()
     app = Starlette(routes=[Route("/v1/chat/completions", model.chat, methods=["POST"])])
-    config = uvicorn.Config(app, port=0, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app, port=0, log_level="critical", lifespan="off", timeout_graceful_shutdown=SHUTDOWN_SECONDS
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -1,7 +1,6 @@
 """Witnesses of what a run has done: every row of every table, every stored file, every connection of the process."""
 
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -12,7 +11,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from tests.serving import POLL_SECONDS
+from tests.serving import in_thread
 
 CHANGING = frozenset(
     {
@@ -80,8 +79,7 @@ class Collector:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(POLL_SECONDS,), daemon=True)
-        self.thread.start()
+        self.thread = in_thread(self.server)
 
     def close(self) -> None:
         self.server.shutdown()
